@@ -1,0 +1,87 @@
+"""Every Redis key and channel. No key is built anywhere else.
+
+| key                      | type   | holds                              | written by       | read by     | life time                   |
+|--------------------------|--------|------------------------------------|------------------|-------------|-----------------------------|
+| `{run}:run`              | hash   | the run's record                   | scripts          | all         | until the end + retention   |
+| `{run}:log`              | stream | its events, id `<seq>-0`, field e  | scripts          | web, worker | as the record; 20,000 events|
+| `{run}:result:<call>`    | string | a tool result too large for events | `append`         | web         | as the record               |
+| `thread:{t}`             | hash   | user_id, title, created_at         | web              | web, worker | retention after last run    |
+| `thread:{t}:runs`        | zset   | run ids by creation time           | web              | web, worker | as the thread               |
+| `user:{u}:threads`       | zset   | thread ids by last activity        | web              | web         | retention after last run    |
+| `user:{u}:live`          | zset   | unfinished run ids by creation     | web, worker      | web         | cleaned when read           |
+| `user:{u}:request:<key>` | string | run id of an idempotency key       | web              | web         | 24 h                        |
+| `user:{u}:files`         | hash   | file id to FileInfo as JSON        | web, worker      | web, worker | file retention after change |
+| `user:{u}:file:<id>`     | string | a file's bytes, zlib               | web, worker      | worker      | file retention              |
+| `runs:live`              | zset   | unfinished run ids by creation     | web, worker      | worker, web | no end; entries leave       |
+| `workers`                | zset   | worker ids by last sign of life    | worker           | web         | no end; entries leave       |
+| `catalogue`              | string | what can run, as JSON              | worker           | web         | no end                      |
+| `reaper`                 | string | id of the worker that sweeps now   | worker           | worker      | 10 s                        |
+
+| channel                  | carries                        | published by | subscribed by            |
+|--------------------------|--------------------------------|--------------|--------------------------|
+| `{run}:events`           | each event as stored           | scripts      | web                      |
+| `worker:<id>:control`    | `cancel <run_id>`              | scripts      | the worker of that id    |
+| `relay:<id>:probe`       | a relay's own echo             | web          | the relay of that id     |
+
+Everything of a run shares the hash tag `{run_id}`, so that a script may touch it on Redis Cluster. Channels are not separated by
+database number: run ids are random, so two deployments on one server do not meet.
+"""
+
+from __future__ import annotations
+
+RUNS_LIVE = "runs:live"
+WORKERS = "workers"
+CATALOGUE = "catalogue"
+REAPER = "reaper"
+
+
+def run(run_id: str) -> str:
+    return f"{{{run_id}}}:run"
+
+
+def log(run_id: str) -> str:
+    return f"{{{run_id}}}:log"
+
+
+def tool_result(run_id: str, call_id: str) -> str:
+    return f"{{{run_id}}}:result:{call_id}"
+
+
+def thread(thread_id: str) -> str:
+    return f"thread:{{{thread_id}}}"
+
+
+def thread_runs(thread_id: str) -> str:
+    return f"thread:{{{thread_id}}}:runs"
+
+
+def user_threads(user_id: str) -> str:
+    return f"user:{{{user_id}}}:threads"
+
+
+def user_live(user_id: str) -> str:
+    return f"user:{{{user_id}}}:live"
+
+
+def user_request(user_id: str, idempotency_key: str) -> str:
+    return f"user:{{{user_id}}}:request:{idempotency_key}"
+
+
+def user_files(user_id: str) -> str:
+    return f"user:{{{user_id}}}:files"
+
+
+def user_file(user_id: str, file_id: str) -> str:
+    return f"user:{{{user_id}}}:file:{file_id}"
+
+
+def events_channel(run_id: str) -> str:
+    return f"{{{run_id}}}:events"
+
+
+def control_channel(worker_id: str) -> str:
+    return f"worker:{worker_id}:control"
+
+
+def probe_channel(relay_id: str) -> str:
+    return f"relay:{relay_id}:probe"

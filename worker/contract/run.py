@@ -1,0 +1,73 @@
+"""A run's record: its states, and what the hash at `keys.run` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from worker.contract.errors import DecodeError
+
+
+class RunState(StrEnum):
+    """Where a run is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINISHED_STATES = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED})
+
+
+class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One run as stored. Times are Unix milliseconds; 0 means not yet."""
+
+    run_id: str
+    thread_id: str
+    user_id: str
+    agent: str
+    message: str
+    state: RunState
+    created_at: int
+    #: Number of the attempt that may write; 0 before the first claim.
+    attempt: int = 0
+    #: Highest event number in the log; 0 while it is empty.
+    last_seq: int = 0
+    #: Cursor of that event, empty while there is none.
+    last_cursor: str = ""
+    started_at: int = 0
+    ended_at: int = 0
+    #: Who asked for a stop, empty when no one did.
+    cancel_by: str = ""
+    #: Worker process that holds the lease.
+    owner: str = ""
+    #: When the lease lapses unless it is renewed.
+    lease_until: int = 0
+    #: The final answer as text, kept so that the next run of the thread knows it.
+    answer: str = ""
+    #: Tokens and calls of the whole run as JSON, empty before the end.
+    usage: str = ""
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in FINISHED_STATES
+
+
+def decode_run(run_id: str, fields: Mapping[bytes, bytes]) -> RunRecord:
+    """Read a run's hash as HGETALL gives it.
+
+    Fields unknown to this version are ignored, so that an older reader understands a newer writer.
+
+    Raises:
+        DecodeError: A field is missing or holds no such value.
+    """
+    text = {name.decode(): value.decode() for name, value in fields.items()}
+    try:
+        return msgspec.convert({**text, "run_id": run_id}, RunRecord, strict=False)
+    except msgspec.ValidationError as error:
+        raise DecodeError(f"the record of run {run_id} is not readable: {error}") from error
