@@ -1,0 +1,475 @@
+"""The engine over a log in memory: whatever an agent or a tool does, the story is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import pytest
+
+from tests.support.story import assert_whole_story, tool_calls, types
+from worker.agent.context import AgentContext, Turn
+from worker.agent.definition import AgentDefinition, agent, llm_agent
+from worker.agent.errors import DelegateFailed, ToolError
+from worker.agent.invocation import AgentParts
+from worker.agent.ports import Workspace
+from worker.agent.redaction import Redactor
+from worker.agent.registry import AgentRegistry
+from worker.agent.tool import Tool, ToolContext, tool
+from worker.contract.events import AgentCompleted, AgentFailed, AgentStarted, Event, PartialResult, ToolProgress
+from worker.contract.run import RunState
+from worker.engine import ExecutionEngine
+from worker.memory_log import MemoryLog
+from worker.outcomes import Cancelled, Lost
+from worker.wiring import ScriptedModels
+
+RUN = "run_1"
+
+
+class Bench:
+    """An engine, its log, and a way to run one agent."""
+
+    def __init__(self, *agents: AgentDefinition, timeout: float = 5.0) -> None:
+        self.log = MemoryLog()
+        parts = AgentParts(
+            AgentRegistry(agents), ScriptedModels(), ThreadPoolExecutor(8), lambda _: cast("Workspace", None)
+        )
+        redactor = Redactor(["sk-very-secret"])
+        self.engine = ExecutionEngine(parts, self.log, run_timeout_seconds=timeout, redactor=redactor)
+
+    async def run(self, name: str, message: str = "hello") -> list[Event]:
+        self.log.create(RUN, agent=name, message=message)
+        await self.engine.execute(RUN)
+        return self.story
+
+    @property
+    def story(self) -> list[Event]:
+        return self.log.stories[RUN]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.005)
+
+    async def start_until_tool_runs(self, name: str) -> asyncio.Task[None]:
+        self.log.create(RUN, agent=name, message="hello")
+        work = asyncio.ensure_future(self.engine.execute(RUN))
+        await self.until(lambda: "tool_executing" in types(self.story))
+        return work
+
+
+def caller_of(target: Tool) -> AgentDefinition:
+    """An agent that calls one tool, tells how it went, and goes on."""
+
+    @agent(name="caller", description="Calls one tool.", tools=[target])
+    async def caller(ctx: AgentContext) -> Any:
+        try:
+            result = await ctx.tools.call(target.name)
+        except ToolError as error:
+            return f"it failed: {error}"
+        return {"length": len(str(result))}
+
+    return caller
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@tool
+async def sleeper() -> None:
+    """Sleep for ever."""
+    await asyncio.sleep(3600)
+
+
+@agent(tools=[add])
+async def adder(ctx: AgentContext) -> None:
+    """Adds 2 and 3."""
+    await ctx.think("I shall add.")
+    await ctx.say(f"It is {await ctx.tools.call('add', a=2, b=3)}.")
+
+
+async def test_a_plain_agent_tells_the_five_events_in_order() -> None:
+    story = await Bench(adder).run("adder")
+
+    assert_whole_story(story)
+    assert types(story) == [
+        "agent_started",
+        "agent_thinking",
+        "tool_executing",
+        "tool_completed",
+        "partial_result",
+        "agent_completed",
+    ]
+    assert cast("AgentCompleted", story[-1]).data.result == "It is 5."
+
+
+@tool
+async def raiser() -> None:
+    """Raise."""
+    raise RuntimeError("the disk with sk-very-secret is full")
+
+
+@tool(timeout_seconds=0.05)
+async def hanger() -> None:
+    """Hang."""
+    await asyncio.sleep(3600)
+
+
+@tool(timeout_seconds=0.05)
+def blocker() -> None:
+    """Block an OS thread."""
+    time.sleep(1)
+
+
+@tool(timeout_seconds=0.05)
+async def stubborn() -> None:
+    """Hang, and swallow every request to stop."""
+    for _ in range(30):
+        try:
+            await asyncio.sleep(0.1)
+        except asyncio.CancelledError:
+            continue
+
+
+@tool
+async def garbage() -> object:
+    """Return something that is not JSON."""
+    return object()
+
+
+@tool
+async def leaver() -> None:
+    """Leave the process."""
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        (raiser, "tool_error"),
+        (hanger, "tool_timeout"),
+        (blocker, "tool_timeout"),
+        (stubborn, "tool_timeout"),
+        (garbage, "tool_result_invalid"),
+        (leaver, "tool_error"),
+    ],
+    ids=lambda value: value.name if isinstance(value, Tool) else "",
+)
+async def test_a_tool_that_does_not_end_well_is_shown_as_an_error_and_the_agent_goes_on(
+    target: Tool, code: str
+) -> None:
+    story = await Bench(caller_of(target)).run("caller")
+
+    assert_whole_story(story)
+    [completed] = tool_calls(story)
+    assert completed.data.status == "error"
+    assert completed.data.error is not None
+    assert completed.data.error.code == code
+    assert "sk-very-secret" not in completed.data.error.message
+    assert types(story)[-1] == "agent_completed"
+
+
+@tool
+async def big() -> str:
+    """Return 5 MB."""
+    return "x" * 5_000_000
+
+
+async def test_a_result_of_5_mb_is_cut_in_the_event_and_kept_whole_beside_it() -> None:
+    bench = Bench(caller_of(big))
+
+    story = await bench.run("caller")
+
+    assert_whole_story(story)
+    [completed] = tool_calls(story)
+    assert completed.data.status == "ok"
+    assert completed.data.truncated
+    assert completed.data.result_bytes == 5_000_002
+    assert len(completed.data.result) < 10_000
+    assert len(bench.log.results[RUN, completed.data.call_id]) == 5_000_002
+    assert cast("AgentCompleted", story[-1]).data.result == {"length": 5_000_000}
+
+
+@tool
+async def many_rows() -> dict[str, Any]:
+    """Return a table of many rows."""
+    return {"kind": "table", "columns": ["n"], "rows": [[n] for n in range(50_000)], "total_rows": 50_000}
+
+
+async def test_a_large_table_stays_a_table_in_the_event() -> None:
+    story = await Bench(caller_of(many_rows)).run("caller")
+
+    [completed] = tool_calls(story)
+    assert completed.data.truncated
+    assert completed.data.result["kind"] == "table"
+    assert completed.data.result["rows"][0] == [0]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "code"),
+    [
+        ("nonsense", {}, "unknown_tool"),
+        ("add", {"a": "no number", "b": 1}, "invalid_arguments"),
+        ("add", {}, "invalid_arguments"),
+    ],
+)
+async def test_a_call_that_cannot_be_made_is_shown_too(name: str, arguments: dict[str, Any], code: str) -> None:
+    @agent(tools=[add])
+    async def asker(ctx: AgentContext) -> None:
+        """Asks wrongly."""
+        await ctx.tools.call(name, **arguments)
+
+    story = await Bench(asker).run("asker")
+
+    assert_whole_story(story)
+    [completed] = tool_calls(story)
+    assert completed.data.error is not None
+    assert completed.data.error.code == code
+    assert types(story)[-1] == "agent_failed"
+
+
+async def test_an_agent_that_raises_fails_with_its_words_and_without_secrets() -> None:
+    @agent()
+    async def raising(ctx: AgentContext) -> None:
+        """Raises."""
+        raise ValueError("no use: sk-very-secret")
+
+    story = await Bench(raising).run("raising")
+
+    assert_whole_story(story)
+    assert cast("AgentFailed", story[-1]).data.error.message == "The agent failed: no use: •••"
+
+
+async def test_an_unknown_agent_fails_visibly() -> None:
+    story = await Bench(adder).run("nobody")
+
+    assert types(story) == ["agent_started", "agent_failed"]
+    assert cast("AgentFailed", story[-1]).data.error.code == "unknown_agent"
+
+
+async def test_a_stop_in_a_tool_closes_the_tool_and_the_run_as_cancelled() -> None:
+    bench = Bench(caller_of(sleeper))
+    work = await bench.start_until_tool_runs("caller")
+
+    bench.engine.running[RUN].end(Cancelled("user"))
+    await asyncio.wait_for(work, 2)
+
+    assert_whole_story(bench.story)
+    assert [call.data.status for call in tool_calls(bench.story)] == ["cancelled"]
+    assert types(bench.story)[-1] == "agent_cancelled"
+    assert bench.log.records[RUN].state == RunState.CANCELLED
+
+
+async def test_an_agent_that_swallows_the_stop_is_closed_over_its_head_within_2_seconds() -> None:
+    released = threading.Event()
+
+    @agent(tools=[stubborn_forever(released)])
+    async def deaf(ctx: AgentContext) -> None:
+        """Swallows everything."""
+        while not released.is_set():
+            try:
+                await ctx.tools.call("forever")
+            except BaseException:  # noqa: BLE001 - the point of this agent
+                await asyncio.sleep(0.01)
+
+    bench = Bench(deaf)
+    work = await bench.start_until_tool_runs("deaf")
+
+    bench.engine.running[RUN].end(Cancelled("user"))
+    await asyncio.wait_for(work, 3)
+    told = len(bench.story)
+    released.set()
+    await asyncio.sleep(0.1)
+
+    assert_whole_story(bench.story)
+    assert len(bench.story) == told
+    assert types(bench.story)[-1] == "agent_cancelled"
+
+
+def stubborn_forever(released: threading.Event) -> Tool:
+    @tool(timeout_seconds=30)
+    async def forever() -> None:
+        """Swallow every request to stop."""
+        while not released.is_set():
+            try:
+                await asyncio.sleep(0.05)
+            except asyncio.CancelledError:
+                continue
+
+    return forever
+
+
+async def test_a_run_that_takes_too_long_fails_with_its_open_calls_closed() -> None:
+    story = await Bench(caller_of(sleeper), timeout=0.1).run("caller")
+
+    assert_whole_story(story)
+    assert cast("AgentFailed", story[-1]).data.error.code == "run_timeout"
+
+
+async def test_a_lost_attempt_says_nothing_more() -> None:
+    bench = Bench(caller_of(sleeper))
+    work = await bench.start_until_tool_runs("caller")
+
+    bench.log.records[RUN] = bench.log._change(RUN, attempt=2)
+    bench.engine.running[RUN].end(Lost())
+    await asyncio.wait_for(work, 3)
+
+    assert types(bench.story) == ["agent_started", "tool_executing"]
+
+
+async def test_a_run_left_by_a_dead_worker_is_closed_by_the_next_one() -> None:
+    bench = Bench(caller_of(sleeper))
+    work = await bench.start_until_tool_runs("caller")
+    bench.log._change(RUN, attempt=1)
+    work.cancel()
+    bench.log.requeue(RUN)
+
+    await asyncio.wait({work}, timeout=3)
+    await bench.engine.execute(RUN)
+
+    assert_whole_story(bench.story)
+    assert [call.data.status for call in tool_calls(bench.story)] in (["interrupted"], ["cancelled"])
+    assert cast("AgentFailed", bench.story[-1]).data.error.code == "worker_lost"
+
+
+async def test_a_second_delivery_of_a_run_does_nothing() -> None:
+    bench = Bench(adder)
+    story = list(await bench.run("adder"))
+
+    await bench.engine.execute(RUN)
+
+    assert bench.story == story
+
+
+async def test_a_delegated_agent_is_a_call_inside_its_parents_run() -> None:
+    @agent(delegates=["adder"])
+    async def boss(ctx: AgentContext) -> Any:
+        """Lets others work."""
+        return await ctx.delegate("adder", "add, please")
+
+    story = await Bench(boss, adder).run("boss")
+
+    assert_whole_story(story)
+    nested = [event for event in story if event.agent_call_id == "a1.1"]
+    assert types(nested)[0] == "agent_started"
+    assert types(nested)[-1] == "agent_completed"
+    assert all(event.parent_call_id == "a1" and event.agent_name == "adder" for event in nested)
+    assert cast("AgentCompleted", story[-1]).data.result == "It is 5."
+    assert cast("AgentCompleted", story[-1]).data.usage.tool_calls == 1
+
+
+async def test_a_failed_delegate_is_shown_and_the_parent_may_go_on() -> None:
+    @agent()
+    async def weak(ctx: AgentContext) -> None:
+        """Fails."""
+        raise RuntimeError("no strength")
+
+    @agent(delegates=["weak"])
+    async def boss(ctx: AgentContext) -> str:
+        """Copes."""
+        with pytest.raises(DelegateFailed):
+            await ctx.delegate("weak", "lift")
+        return "done without"
+
+    story = await Bench(boss, weak).run("boss")
+
+    assert_whole_story(story)
+    assert types(story) == ["agent_started", "agent_started", "agent_failed", "agent_completed"]
+
+
+async def test_agents_that_ask_each_other_in_a_circle_are_stopped() -> None:
+    @agent(name="echo", description="Asks itself.", delegates=["echo"])
+    async def echo(ctx: AgentContext) -> Any:
+        return await ctx.delegate("echo", "again")
+
+    story = await Bench(echo).run("echo")
+
+    assert_whole_story(story)
+    assert cast("AgentFailed", story[-1]).data.error.code == "step_limit"
+    assert sum(isinstance(event, AgentStarted) for event in story) <= 5
+
+
+async def test_tokens_are_joined_and_stay_in_order_with_everything_else() -> None:
+    @agent(tools=[add])
+    async def talker(ctx: AgentContext) -> None:
+        """Talks a lot."""
+        for n in range(200):
+            await ctx.say(f"{n} ")
+        await ctx.tools.call("add", a=1, b=1)
+        await ctx.say("end")
+
+    story = await Bench(talker).run("talker")
+
+    assert_whole_story(story)
+    parts = [event for event in story if isinstance(event, PartialResult)]
+    assert "".join(part.data.text for part in parts) == "".join(f"{n} " for n in range(200)) + "end"
+    assert parts[0].data.text == "0 "
+    assert len(parts) < 20
+    before_tool = [event for event in story[: types(story).index("tool_executing")] if isinstance(event, PartialResult)]
+    assert "".join(part.data.text for part in before_tool).endswith("199 ")
+
+
+async def test_a_tool_reports_progress_from_an_os_thread() -> None:
+    @tool
+    def counting(ctx: ToolContext) -> str:
+        """Count."""
+        ctx.report("half way", 0.5)
+        time.sleep(0.05)
+        return "done"
+
+    story = await Bench(caller_of(counting)).run("caller")
+
+    assert_whole_story(story)
+    [progress] = [event for event in story if isinstance(event, ToolProgress)]
+    assert (progress.data.text, progress.data.fraction) == ("half way", 0.5)
+
+
+async def test_an_agent_knows_the_earlier_turns_of_its_thread() -> None:
+    @agent()
+    async def remembering(ctx: AgentContext) -> list[str]:
+        """Remembers."""
+        return [turn.answer for turn in ctx.run.history]
+
+    bench = Bench(remembering)
+    bench.log.turns = [Turn("hi", "hello"), Turn("and?", "so")]
+
+    story = await bench.run("remembering")
+
+    assert cast("AgentCompleted", story[-1]).data.result == ["hello", "so"]
+
+
+async def test_an_llm_agent_shows_its_model_tools_and_parallel_calls() -> None:
+    bot = llm_agent("bot", description="A bot.", instructions="Be good.", tools=[add, sleeping_a_little])
+
+    story = await Bench(bot).run("bot")
+
+    assert_whole_story(story)
+    started = cast("AgentStarted", story[0])
+    assert (started.data.model, started.data.tools) == ("scripted", ["add", "sleeping_a_little"])
+    assert types(story)[1:3] == ["tool_executing", "tool_executing"]
+    assert cast("AgentCompleted", story[-1]).data.result == "done"
+
+
+@tool
+async def sleeping_a_little() -> str:
+    """Sleep a little."""
+    await asyncio.sleep(0.01)
+    return "slept"
+
+
+async def test_fifty_runs_at_once_are_fifty_whole_stories() -> None:
+    bench = Bench(adder)
+    for n in range(50):
+        bench.log.create(f"run_{n}", agent="adder", message="go")
+
+    await asyncio.gather(*(bench.engine.execute(f"run_{n}") for n in range(50)))
+
+    for n in range(50):
+        assert_whole_story(bench.log.stories[f"run_{n}"])

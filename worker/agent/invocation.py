@@ -1,0 +1,151 @@
+"""Runs agents by name, for a run's root and for whatever it delegates to, each shown as a call of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, NamedTuple
+
+from worker.agent.containment import contained
+from worker.agent.context import AgentContext, RunInfo
+from worker.agent.definition import AgentDefinition
+from worker.agent.dispatcher import ToolDispatcher
+from worker.agent.errors import AgentError, DelegateFailed
+from worker.agent.llm import run_llm_agent
+from worker.agent.notifier import AgentCall, Notifier
+from worker.agent.ports import ModelSource, Workspace
+from worker.agent.registry import AgentRegistry
+from worker.agent.results import MAX_INLINE_BYTES, to_result
+from worker.agent.tool_engine import ToolExecutionEngine, ToolScope
+from worker.contract.errors import FailureCode
+from worker.contract.events import Failure, Usage
+
+#: Agents that ask agents that ask agents … deeper than this are going in circles.
+MAX_DEPTH = 5
+
+
+class AgentParts(NamedTuple):
+    """What every agent call of a worker is built from. Holds nothing of any user."""
+
+    registry: AgentRegistry
+    models: ModelSource
+    executor: Executor
+    workspace: Callable[[str], Workspace]
+
+
+class AgentResult(NamedTuple):
+    #: What the agent returned, or what it said when it returned none. Any JSON, at most 32 KB.
+    value: Any
+    duration_ms: int
+    #: With the calls that it delegated.
+    usage: Usage
+
+
+class AgentInvoker:
+    """Runs the agents of one attempt."""
+
+    def __init__(self, parts: AgentParts, *, run: RunInfo, notifier: Notifier) -> None:
+        self._parts = parts
+        self._run = run
+        self._notifier = notifier
+        self._usage: dict[str, Usage] = {}
+
+    async def begin(self, call: AgentCall, definition: AgentDefinition, task: str) -> None:
+        """Show that an agent begins."""
+        await self._notifier.agent_started(
+            call,
+            task=task,
+            model=self._parts.models.label if definition.instructions is not None else None,
+            tools=[tool.name for tool in definition.tools],
+        )
+
+    async def perform(self, call: AgentCall, definition: AgentDefinition, task: str) -> AgentResult:
+        """Run an agent that has been shown to begin; how it ends is for the caller to show."""
+        started = time.monotonic()
+        context = self._context(call, definition, task)
+        try:
+            value = await self._value(call, definition, context)
+        finally:
+            await self._notifier.flush()
+        value = await asyncio.to_thread(_fitting, definition.name, value)
+        return AgentResult(value, round((time.monotonic() - started) * 1000), self._usage.get(call.call_id, Usage()))
+
+    async def delegate(self, parent: AgentCall, agent_name: str, task: str) -> Any:
+        """Run an agent inside another one and show all of it.
+
+        Raises:
+            DelegateFailed: It could not.
+        """
+        definition = self._parts.registry.get(agent_name)
+        if definition is None or parent.depth + 1 >= MAX_DEPTH:
+            raise DelegateFailed(_refusal(agent_name, known=definition is not None))
+        call = parent.child(agent_name)
+        await self.begin(call, definition, task)
+        try:
+            result = await self.perform(call, definition, task)
+        except Exception as error:
+            # A cancelled call is no Exception: it is closed with everything else, for a reason that only the engine
+            # knows.
+            failure = describe(error)
+            await self._notifier.agent_failed(call, failure)
+            raise DelegateFailed(failure) from error
+        await self._notifier.agent_completed(
+            call, result=result.value, duration_ms=result.duration_ms, usage=result.usage
+        )
+        self._add_usage(parent, result.usage)
+        return result.value
+
+    async def _value(self, call: AgentCall, definition: AgentDefinition, context: AgentContext) -> Any:
+        if definition.function is not None:
+            value = await contained(definition.name, definition.function(context))
+            self._add_usage(call, Usage(tool_calls=context.tools.calls_made))
+            return context.said if value is None else value
+        answer = await run_llm_agent(definition, context, self._parts.models, history=call.depth == 0)
+        self._add_usage(call, answer.usage)
+        return answer.text
+
+    def _context(self, call: AgentCall, definition: AgentDefinition, task: str) -> AgentContext:
+        workspace = self._parts.workspace(self._run.user_id)
+        scope = ToolScope(self._run.run_id, self._run.thread_id, self._run.user_id, workspace)
+        dispatcher = ToolDispatcher(definition.tools, executor=self._parts.executor)
+        return AgentContext(
+            run=self._run,
+            call=call,
+            input=task,
+            tools=ToolExecutionEngine(dispatcher, self._notifier, call=call, scope=scope),
+            notifier=self._notifier,
+            delegate=self.delegate,
+        )
+
+    def _add_usage(self, call: AgentCall, usage: Usage) -> None:
+        self._usage[call.call_id] = self._usage.get(call.call_id, Usage()) + usage
+
+
+def describe(error: Exception) -> Failure:
+    """Put an error into words for the person who watches."""
+    if isinstance(error, AgentError):
+        return error.failure
+    words = str(error).strip() or type(error).__name__
+    return Failure(code=FailureCode.AGENT_ERROR, message=f"The agent failed: {words[:1500]}")
+
+
+def _fitting(agent_name: str, value: Any) -> Any:
+    """The result as an event can carry it. A long text is cut: all of it has been shown as it was said."""
+    result = to_result(agent_name, value)
+    if not result.truncated:
+        return result.shown
+    if isinstance(value, str):
+        return value.encode()[: MAX_INLINE_BYTES // 2].decode(errors="ignore") + "…"
+    raise AgentError(
+        f"{agent_name} answered with {len(result.body):,} bytes; at most {MAX_INLINE_BYTES:,} can be shown."
+    )
+
+
+def _refusal(agent_name: str, *, known: bool) -> Failure:
+    if known:
+        return Failure(
+            code=FailureCode.STEP_LIMIT, message=f"{agent_name} was not asked: agents would be nested too deeply."
+        )
+    return Failure(code=FailureCode.UNKNOWN_AGENT, message=f"There is no agent named {agent_name[:60]!r}.")

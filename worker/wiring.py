@@ -1,0 +1,141 @@
+"""The wiring check: runs every registered agent with a scripted model and looks at the log.
+
+While it runs, each tool's function is replaced by a probe that notes whether `ToolExecutionEngine` is around it. An
+agent is wired when its log tells a whole story and every tool that ran is in it. Nothing real is called: no model, no
+tool, no network.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, NamedTuple, cast
+
+from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.models import Model
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
+
+from worker.agent.definition import AgentDefinition
+from worker.agent.invocation import AgentParts
+from worker.agent.ports import Workspace
+from worker.agent.redaction import Redactor
+from worker.agent.registry import AgentRegistry
+from worker.agent.tool import Tool
+from worker.agent.tool_engine import current_call_id
+from worker.agent.toolset import DELEGATE
+from worker.contract.events import AgentStarted, Event, ToolCompleted, ToolExecuting
+from worker.engine import ExecutionEngine, RunStore
+
+#: A plain agent that does not end within this long, without any real tool, is stuck.
+CHECK_SECONDS = 10.0
+
+
+class Wiring(NamedTuple):
+    """What was found about one agent; wired when there is no problem."""
+
+    agent: str
+    problems: list[str]
+
+
+#: Stores a run of this agent as queued and returns its id.
+CreateRun = Callable[[str, str], Awaitable[None]]
+
+
+async def check_wiring(registry: AgentRegistry, store: RunStore, create: CreateRun) -> list[Wiring]:
+    """Check every agent, one after another. `create(run_id, agent)` stores a queued run in the log behind `store`."""
+    with ThreadPoolExecutor(2, thread_name_prefix="check") as executor:
+        workspace = cast("Workspace", object())
+        parts = AgentParts(registry, ScriptedModels(), executor, lambda _: workspace)
+        engine = ExecutionEngine(parts, store, run_timeout_seconds=CHECK_SECONDS, redactor=Redactor())
+        return [Wiring(definition.name, await _check(definition, engine, store, create)) for definition in registry]
+
+
+async def _check(definition: AgentDefinition, engine: ExecutionEngine, store: RunStore, create: CreateRun) -> list[str]:
+    run_id = f"run_check{secrets.token_hex(12)}"
+    await create(run_id, definition.name)
+    with _probes(definition) as ran:
+        await engine.execute(run_id)
+    return find_problems(definition, await store.events(run_id), ran)
+
+
+def find_problems(definition: AgentDefinition, events: list[Event], ran: list[tuple[str, str | None]]) -> list[str]:
+    """Hold the story of a run against what the probes saw (tool name, call id). No I/O."""
+    problems: list[str] = []
+    if not events or not isinstance(events[0], AgentStarted):
+        problems.append("its story does not begin with agent_started")
+    if [event.terminal for event in events].count(True) != 1 or not events[-1].terminal:
+        problems.append("its story does not end with exactly one last event")
+    begun = {event.data.call_id: event.data.tool_name for event in events if isinstance(event, ToolExecuting)}
+    ended = sorted(event.data.call_id for event in events if isinstance(event, ToolCompleted))
+    if ended != sorted(begun):
+        problems.append("a tool call is not shown from begin to end")
+    problems += [f"tool {name} ran without being shown" for name, call_id in ran if begun.get(call_id or "") != name]
+    if definition.instructions is not None:
+        seen = {name for name, _ in ran}
+        problems += [
+            f"tool {tool.name} was asked for but did not run" for tool in definition.tools if tool.name not in seen
+        ]
+    return problems
+
+
+@contextmanager
+def _probes(definition: AgentDefinition) -> Iterator[list[tuple[str, str | None]]]:
+    """Put a probe in the place of each tool's function: in the tool itself, so that a way around the engine meets it
+    too.
+    """
+    ran: list[tuple[str, str | None]] = []
+    originals = [(tool, tool.function, tool.validate) for tool in definition.tools]
+    try:
+        for tool in definition.tools:
+            _replace(tool, function=_probe(tool.name, ran), validate=dict)
+        yield ran
+    finally:
+        for tool, function, validate in originals:
+            _replace(tool, function=function, validate=validate)
+
+
+def _probe(name: str, ran: list[tuple[str, str | None]]) -> Callable[..., Any]:
+    async def probe(*_: Any, **__: Any) -> dict[str, Any]:
+        ran.append((name, current_call_id.get()))
+        return {}
+
+    return probe
+
+
+def _replace(tool: Tool, **fields: Any) -> None:
+    for name, value in fields.items():
+        object.__setattr__(tool, name, value)
+
+
+class ScriptedModels:
+    """A model that asks for each of its tools once and then answers. See `worker.agent.ports.ModelSource`."""
+
+    label = "scripted"
+
+    def model(self, *, on_retry: Callable[[str], Any]) -> Model:
+        return FunctionModel(_answer, stream_function=_stream)
+
+    def describe(self, error: Exception) -> Exception:
+        return error
+
+
+def _names(messages: list[ModelMessage], info: AgentInfo) -> list[str]:
+    """Tools to ask for: all at the first request, none after."""
+    if sum(isinstance(message, ModelRequest) for message in messages) > 1:
+        return []
+    return [tool.name for tool in info.function_tools if tool.name != DELEGATE]
+
+
+async def _answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
+    names = _names(messages, info)
+    return ModelResponse(parts=[ToolCallPart(name, {}) for name in names] or [TextPart("done")])
+
+
+async def _stream(messages: list[ModelMessage], info: AgentInfo) -> Any:
+    names = _names(messages, info)
+    for place, name in enumerate(names):
+        yield {place: DeltaToolCall(name=name, json_args="{}", tool_call_id=f"check{place}")}
+    if not names:
+        yield "done"
