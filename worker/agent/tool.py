@@ -87,8 +87,8 @@ def _make_tool(function: Callable[..., Any], *, timeout_seconds: float, idempote
     description = inspect.getdoc(function)
     if not description:
         raise RegistrationError(f"tool {name}: its docstring is what the model is told, and it has none")
-    takes_context = _takes_context(function)
     try:
+        takes_context = _takes_context(function)
         parsed = PydanticTool(_without_context(function) if takes_context else function, takes_ctx=False)
     except Exception as error:
         raise RegistrationError(f"tool {name}: its parameters cannot be described: {error}") from error

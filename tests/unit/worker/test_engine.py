@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
 
 from tests.support.story import assert_whole_story, tool_calls, types
+from tests.support.waiting import wait_until_async
 from worker.agent.context import AgentContext, Turn
 from worker.agent.definition import AgentDefinition, agent, llm_agent
 from worker.agent.errors import DelegateFailed, ToolError
@@ -50,15 +50,14 @@ class Bench:
     def story(self) -> list[Event]:
         return self.log.stories[RUN]
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
-            while not condition():
-                await asyncio.sleep(0.005)
-
     async def start_until_tool_runs(self, name: str) -> asyncio.Task[None]:
         self.log.create(RUN, agent=name, message="hello")
         work = asyncio.ensure_future(self.engine.execute(RUN))
-        await self.until(lambda: "tool_executing" in types(self.story))
+
+        async def runs() -> bool:
+            return "tool_executing" in types(self.story)
+
+        await wait_until_async(runs)
         return work
 
 
