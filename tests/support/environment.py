@@ -9,8 +9,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-VARIABLES = frozenset({"AGENTS", "DATA_DIR", "MODEL", "PORT", "REDIS_URL", "SECRET_KEY", "WEB_CONCURRENCY"})
-PREFIXES = ("ANTHROPIC_", "CELERY_", "GUNICORN_", "MODEL_", "OPENAI_", "OUTLOUD_", "RELAY_", "WEB_", "WORKER_")
+VARIABLES = frozenset(
+    {"AGENTS", "BIND_HOST", "DATA_DIR", "IDENTITY", "MODEL", "PORT", "REDIS_URL", "SECRET_KEY", "TRUSTED_PROXIES"}
+)
+PREFIXES = (
+    "AGENT_",
+    "ANTHROPIC_",
+    "CELERY_",
+    "DRAIN_",
+    "FILE_",
+    "GUNICORN_",
+    "MAX_",
+    "MODEL_",
+    "OPENAI_",
+    "RELAY_",
+    "RUN_",
+    "WEB_",
+    "WORKER_",
+)
 
 
 def scrub(environ: MutableMapping[str, str]) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import redis
 
-from worker.local.redis_server import RedisServer, find_server, free_port
+from worker.local.ports import free_port
+from worker.local.redis_server import RedisServer, find_server
 
 __all__ = ["RedisServer", "connect", "free_port", "new_server", "running_server"]
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +11,7 @@ from tests.support.environment import ROOT
 from tests.support.processes import Process
 from tests.support.redis import RedisServer, free_port, new_server
 from tests.support.waiting import wait_until
+from worker.local.ports import answers_ok
 
 SECRET_KEY = "a secret key that only tests use, 32 bytes or more"
 READY_SECONDS = 40.0
@@ -23,15 +21,6 @@ def procfile_line(name: str) -> str:
     """The command of a process type, as written in the Procfile."""
     lines = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line)
     return lines[name]
-
-
-def answers_ok(url: str) -> bool:
-    """Whether a GET of `url` gives status 200 now."""
-    try:
-        with urllib.request.urlopen(url, timeout=5) as response:
-            return bool(response.status == 200)
-    except (urllib.error.URLError, http.client.HTTPException, OSError):
-        return False
 
 
 @dataclass

@@ -9,8 +9,7 @@ from worker.agent.context import AgentContext
 from worker.agent.definition import AgentDefinition, agent, llm_agent
 from worker.agent.registry import AgentRegistry
 from worker.agent.tool import tool
-from worker.memory_log import MemoryLog
-from worker.wiring import Wiring, check_wiring
+from worker.wiring import Wiring, quick_check
 
 
 @tool
@@ -20,12 +19,7 @@ async def look(where: str) -> str:
 
 
 async def check(*agents: AgentDefinition) -> list[Wiring]:
-    log = MemoryLog()
-
-    async def create(run_id: str, name: str) -> None:
-        log.create(run_id, agent=name, message="check")
-
-    return await check_wiring(AgentRegistry(agents), log, create)
+    return await quick_check(AgentRegistry(agents))
 
 
 async def test_agents_that_use_their_tools_through_the_engine_are_wired(capsys: pytest.CaptureFixture[str]) -> None:

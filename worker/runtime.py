@@ -1,0 +1,142 @@
+"""WorkerRuntime: what a worker process has one of, built by constructor arguments and running on one event loop.
+
+The loop has an OS thread of its own. Celery's OS threads each wait for the run that they were rung for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import uvloop
+from redis.asyncio import Redis
+
+from worker.agent.invocation import AgentParts
+from worker.agent.redaction import Redactor
+from worker.agent.registry import AgentRegistry
+from worker.contract import keys
+from worker.contract.catalogue import Catalogue
+from worker.contract.codec import encode
+from worker.control import listen
+from worker.engine import ExecutionEngine
+from worker.leases import LEASE_MS, RENEW_SECONDS, LeaseKeeper
+from worker.log import REDIS_AWAY, RunLog
+from worker.models.source import ModelProvider
+from worker.reaper import Reaper
+from worker.redis_client import connect
+from worker.settings import WorkerSettings
+from worker.workspaces import Workspaces
+
+logger = logging.getLogger(__name__)
+
+#: Tools that are plain functions, at once. More than the runs, since a run may call several and some never return.
+_TOOL_THREADS_PER_RUN = 2
+#: A worker that has not been seen for this long is taken out of the list.
+_FORGET_WORKER_MS = 60_000
+
+
+class WorkerRuntime:
+    """Everything of one worker process. `start` and `stop` once each; `execute` from any OS thread in between."""
+
+    def __init__(self, settings: WorkerSettings, registry: AgentRegistry, *, ring: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._ring = ring
+        self.worker_id = f"wrk_{secrets.token_hex(8)}"
+        self._loop = uvloop.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="agents", daemon=True)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Start the loop, connect, and tell the world what can run. Blocks until that is done.
+
+        Raises:
+            redis.exceptions.RedisError: Redis cannot be used.
+        """
+        self._thread.start()
+        self._wait(self._start())
+
+    def execute(self, run_id: str) -> None:
+        """Look at a run and, if it is for this worker, bring it to its end. Blocks until then."""
+        self._wait(self._engine.execute(run_id))
+
+    def drain(self) -> None:
+        """Begin to stop: running runs get a while, then end visibly. Does not block; safe in a signal handler."""
+        self._loop.call_soon_threadsafe(
+            lambda: self._loop.create_task(self._engine.drain(self._settings.drain_seconds))
+        )
+
+    def stop(self) -> None:
+        """Leave the list of workers, close what is open and stop the loop. Blocks for some seconds at most."""
+        self._wait(self._stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+
+    async def _start(self) -> None:
+        settings = self._settings
+        self._client: Redis = connect(settings.redis_url)
+        self._models = ModelProvider(settings.models)
+        self._executor = ThreadPoolExecutor(settings.concurrency * _TOOL_THREADS_PER_RUN, thread_name_prefix="tool")
+        workspaces = Workspaces(
+            settings.data_dir, redis_url=settings.redis_url, file_retention_ms=settings.file_retention_ms
+        )
+        log = RunLog(self._client, worker_id=self.worker_id, lease_ms=LEASE_MS, retention_ms=settings.retention_ms)
+        self._engine = ExecutionEngine(
+            AgentParts(self._registry, self._models, self._executor, workspaces.workspace),
+            log,
+            run_timeout_seconds=settings.run_timeout_seconds,
+            redactor=Redactor(self._models.secrets()),
+        )
+        leases = LeaseKeeper(self._engine, log)
+        await self._announce()
+        for work in (
+            leases.keep(),
+            listen(settings.redis_url, self.worker_id, leases.look),
+            Reaper(self._client, worker_id=self.worker_id, ring=self._ring).keep(),
+            self._show_life(),
+        ):
+            self._tasks.append(self._loop.create_task(work))
+
+    async def _announce(self) -> None:
+        catalogue = Catalogue(
+            agents=self._registry.describe(),
+            default_agent=self._registry.default.name,
+            model=self._models.label,
+            offline=self._models.offline,
+        )
+        await self._client.set(keys.CATALOGUE, encode(catalogue))
+        await self._sign_of_life()
+
+    async def _show_life(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                await self._sign_of_life()
+            except REDIS_AWAY as error:
+                logger.warning("no sign of life", extra={"action": "redis_away", "reason": type(error).__name__})
+
+    async def _sign_of_life(self) -> None:
+        now = time.time_ns() // 1_000_000
+        await self._client.zadd(keys.WORKERS, {self.worker_id: now})
+        await self._client.zremrangebyscore(keys.WORKERS, "-inf", now - _FORGET_WORKER_MS)
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await self._client.zrem(keys.WORKERS, self.worker_id)
+        except REDIS_AWAY:
+            logger.warning("left without saying so", extra={"action": "redis_away"})
+        await self._models.aclose()
+        await self._client.aclose()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _wait(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -1,0 +1,56 @@
+"""What the worker's environment may set; docs/settings.md lists it for people, and a test holds the two together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.contract.environment import Environment
+from worker.models.settings import ModelSettings
+
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """Settings of one worker process, read once at its start."""
+
+    redis_url: str
+    #: Modules whose agents can run, the default agent's first.
+    agents: tuple[str, ...]
+    #: Runs at once in this process. Each costs about 0.2 MB; processor time is the limit, not memory.
+    concurrency: int
+    #: Where this worker keeps its cache of users' tables. May be lost at any time.
+    data_dir: Path
+    #: A run that takes longer is ended as failed.
+    run_timeout_seconds: float
+    #: How long a finished run stays readable.
+    retention_ms: int
+    #: How long an uploaded file stays after its last change.
+    file_retention_ms: int
+    #: How long running runs may go on after a request to stop, before they are ended as failed.
+    drain_seconds: float
+    models: ModelSettings
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> WorkerSettings:
+        """Read the settings.
+
+        Raises:
+            SettingsError: With all problems at once.
+        """
+        env = Environment(environ)
+        settings = cls(
+            redis_url=env.redis_url(),
+            agents=env.names("AGENTS", "worker.crew.agents"),
+            concurrency=env.integer("AGENT_CONCURRENCY", 64, high=1000),
+            data_dir=Path(env.text("DATA_DIR", ".data")),
+            run_timeout_seconds=env.number("RUN_TIMEOUT_SECONDS", 900, low=1),
+            retention_ms=round(env.number("RUN_RETENTION_DAYS", 7, low=0.001) * _DAY_MS),
+            file_retention_ms=round(env.number("FILE_RETENTION_DAYS", 30, low=0.001) * _DAY_MS),
+            drain_seconds=env.number("DRAIN_SECONDS", 10),
+            models=ModelSettings.from_env(env),
+        )
+        env.check()
+        return settings
