@@ -1,0 +1,56 @@
+"""A real Chromium in front of the system as the Procfile starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+from tests.browser.page import ChatPage
+from tests.support.chromium import find_chromium, launch_arguments
+from tests.support.system import System, running_system
+
+OpenTab = Callable[[], ChatPage]
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    settings = {"AGENTS": "worker.crew.agents,tests.support.agents"}
+    with running_system(tmp_path_factory.mktemp("browser"), settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    executable = find_chromium()
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=executable, args=launch_arguments())
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One person's browser: tabs of it share the cookie."""
+    made = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def open_tab(context: BrowserContext, system: System) -> Iterator[OpenTab]:
+    tabs: list[ChatPage] = []
+
+    def opened() -> ChatPage:
+        tabs.append(ChatPage(context.new_page(), system.url))
+        return tabs[-1]
+
+    yield opened
+    assert [error for tab in tabs for error in tab.errors] == []
+
+
+@pytest.fixture
+def chat(open_tab: OpenTab) -> ChatPage:
+    """A tab with the page open."""
+    return open_tab().open()
