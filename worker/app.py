@@ -13,13 +13,15 @@ from redis.exceptions import RedisError
 from worker.agent.errors import RegistrationError
 from worker.agent.registry import load_registry
 from worker.contract.commands import DEFAULT_QUEUE, EXECUTE_RUN
-from worker.logs import configure_logs
+from worker.contract.log_lines import configure_logs
 from worker.runtime import WorkerRuntime
 from worker.settings import WorkerSettings
 from worker.wiring import Wiring, quick_check
 
 logger = logging.getLogger(__name__)
 
+#: One line per run is ours; theirs would be one per message and one per HTTP call.
+_QUIET_LOGGERS = ("celery.worker.strategy", "celery.app.trace", "httpx", "httpcore")
 #: Connections that Celery needs beside one for each acknowledgement under way.
 _SPARE_CONNECTIONS = 20
 
@@ -68,7 +70,7 @@ class _Process:
         """Being connected is enough: Celery leaves the configuration of logs alone."""
 
     def _start(self, **_: Any) -> None:
-        configure_logs()
+        configure_logs(quiet=_QUIET_LOGGERS)
         try:
             registry = load_registry(self._settings.agents)
             _refuse_unwired(asyncio.run(quick_check(registry)))
