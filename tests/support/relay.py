@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import socket
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,10 @@ class RunWriter:
             "at": 0,
         }
 
+    def continue_with(self, client: redis.Redis) -> None:
+        """Go on through another connection."""
+        self._client = client
+
     def append_in_silence(self, count: int = 1) -> None:
         """Write events whose notices are lost: they are in the log and the record, but were never published."""
         for _ in range(count):
@@ -115,13 +120,15 @@ class RunWriter:
 
     def roll_back(self, count: int) -> None:
         """Lose the newest `count` events, as a failover to a replica that was behind does."""
-        for _ in range(count):
-            self._client.xdel(keys.log(self.run_id), f"{self.last}-0")
-            self.cursors.pop()
-        # Redis refuses ids below the greatest it has given, unless it is told otherwise.
-        self._client.execute_command("XSETID", keys.log(self.run_id), f"{self.last}-0")  # type: ignore[no-untyped-call]
-        fields = {"last_seq": str(self.last), "last_cursor": self.cursors[-1]}
-        self._client.hset(keys.run(self.run_id), mapping=fields)  # type: ignore[arg-type]
+        log = keys.log(self.run_id)
+        del self.cursors[-count:]
+        with self._client.pipeline() as step:
+            # A stream refuses ids below its greatest, so it is written anew.
+            step.delete(log)
+            for entry_id, fields in self._client.xrange(log, max=f"{self.last}-0"):  # type: ignore[misc,union-attr]
+                step.xadd(log, fields, id=entry_id)
+            step.hset(keys.run(self.run_id), mapping={"last_seq": self.last, "last_cursor": self.cursors[-1]})
+            step.execute()
 
     def trim(self, keep_from: int) -> None:
         """Remove the events before `keep_from`."""
@@ -170,8 +177,8 @@ class Browser:
     An event is applied if it is last + 1; a duplicate or a hole fails the test at once.
     """
 
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
+    def __init__(self, connection: ClientConnection) -> None:
+        self.socket = connection.__enter__()
         #: By run: the events shown.
         self.shown: dict[str, list[dict[str, Any]]] = {}
         self.last: dict[str, int] = {}
@@ -183,6 +190,10 @@ class Browser:
 
     def __exit__(self, *exc: object) -> None:
         self.socket.close()
+
+    def cut(self) -> None:
+        """Break the connection, without a close frame."""
+        self.socket.socket.shutdown(socket.SHUT_RDWR)
 
     def subscribe(self, run_id: str, after: object = 0) -> Browser:
         self.last[run_id] = int(str(after).partition("-")[0])

@@ -1,0 +1,127 @@
+"""Accepts a message: from here on it has a run, and the run will end visibly.
+
+Every step may be repeated and is complete by itself, so that a client's second try after a crash between two of them
+finishes what the first began: the idempotency key names the run before it exists.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from web.catalogue import find_agent
+from web.errors import Conflict, LimitReached, Unavailable, Unprocessable
+from web.ids import new_run_id, new_thread_id
+from web.services import Services
+from worker.contract.run import RunRecord, RunState
+
+#: JSON may write a character outside the basic plane as two escapes of six bytes; the other fields are small.
+BYTES_PER_CHARACTER = 12
+OTHER_FIELDS_BYTES = 4096
+
+Name = Annotated[str, msgspec.Meta(max_length=64)]
+IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The body of `POST /api/runs`."""
+
+    message: str
+    #: Null means the default agent.
+    agent: Name | None = None
+    #: Null begins a new thread.
+    thread_id: Name | None = None
+    idempotency_key: IdempotencyKey | None = None
+
+
+def accept(services: Services, user_id: str, wish: RunRequest) -> RunRecord:
+    """Store the run that a message asks for and ring for a worker.
+
+    Raises:
+        Unprocessable: The message or the agent is refused.
+        NotFound: The thread is not there, or not this user's.
+        LimitReached: The user has too many unfinished runs.
+        Conflict: The idempotency key stands for another message.
+        Unavailable: Too much waits already, no worker has ever started, or none could be told (the run then is kept).
+    """
+    _check_message(wish.message, services.settings.max_message_chars)
+    agent = _choose_agent(services, wish.agent)
+    if wish.thread_id is not None:
+        services.threads.owned(wish.thread_id, user_id)
+    record = services.runs.create(
+        run_id=_run_id_for(services, user_id, wish.idempotency_key),
+        thread_id=wish.thread_id or new_thread_id(),
+        user_id=user_id,
+        agent=agent,
+        message=wish.message,
+    )
+    _check_same(record, wish)
+    services.threads.add_run(record)
+    if record.state is RunState.QUEUED:
+        services.doorbell.ring(record.run_id)
+    return record
+
+
+def _check_message(message: str, max_chars: int) -> None:
+    if not message.strip():
+        raise Unprocessable("The message is empty.", detail={"field": "message"})
+    if len(message) > max_chars:
+        raise Unprocessable(
+            f"The message has {len(message):,} characters; at most {max_chars:,} are taken.",
+            code="message_too_long",
+            detail={"field": "message", "limit": max_chars},
+        )
+
+
+def _choose_agent(services: Services, name: str | None) -> str:
+    """The agent's name, checked if any worker has ever said what can run."""
+    catalogue = services.catalogue.read()
+    if not name:
+        if not catalogue.default_agent:
+            raise Unavailable("No worker has started yet; try again.", code="no_worker", detail={"retryable": True})
+        return catalogue.default_agent
+    if catalogue.agents and find_agent(catalogue, name) is None:
+        names = [agent.name for agent in catalogue.agents]
+        raise Unprocessable(
+            f"There is no agent named {name!r}; there are {', '.join(names)}.",
+            code="unknown_agent",
+            detail={"field": "agent", "agents": names},
+        )
+    return name
+
+
+def _run_id_for(services: Services, user_id: str, idempotency_key: str | None) -> str:
+    """The run of this request: a repeat gets the first one's and is never refused for a limit."""
+    if idempotency_key is None:
+        _check_limits(services, user_id)
+        return new_run_id()
+    known = services.runs.requested(user_id, idempotency_key)
+    if known is not None:
+        return known
+    _check_limits(services, user_id)
+    return services.runs.reserve(user_id, idempotency_key, new_run_id())
+
+
+def _check_limits(services: Services, user_id: str) -> None:
+    """Refuse what would wait too long. Requests at one instant may pass together: the limits only protect."""
+    limit = services.settings.max_runs_per_user
+    if services.runs.count_unfinished_of(user_id, limit=limit) >= limit:
+        raise LimitReached(
+            f"You have {limit} unfinished runs; wait for one to end, or stop one.",
+            code="too_many_runs",
+            detail={"limit": limit},
+        )
+    if services.runs.count_unfinished() >= services.settings.max_queued_runs:
+        raise Unavailable("Too many runs wait already; try again later.", code="busy", detail={"retryable": True})
+
+
+def _check_same(record: RunRecord, wish: RunRequest) -> None:
+    same_agent = not wish.agent or wish.agent == record.agent
+    same_thread = wish.thread_id is None or wish.thread_id == record.thread_id
+    if not (record.message == wish.message and same_agent and same_thread):
+        raise Conflict(
+            "This idempotency key was used for another message.",
+            code="idempotency_conflict",
+            detail={"field": "idempotency_key"},
+        )

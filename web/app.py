@@ -1,0 +1,86 @@
+"""Makes the web application: `gunicorn "web.app:create_app()"`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from flask import Flask, Request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from web import about, files, health, pages, runs, sockets, threads
+from web.answers import register_errors
+from web.bodies import register_drain
+from web.catalogue import CatalogueReader
+from web.doorbell import Doorbell
+from web.file_store import FileStore
+from web.headers import register_headers
+from web.history import EventHistory
+from web.identity import Identity, find_user, register_identity
+from web.logs import register_request_log
+from web.origins import register_origin_check
+from web.relay.relay import Relay
+from web.run_store import RunStore
+from web.services import EXTENSION, Services
+from web.settings import WebSettings
+from web.store import connect
+from web.thread_store import ThreadStore
+from worker.contract.log_lines import configure_logs
+
+
+def create_app(environ: Mapping[str, str] | None = None) -> Flask:
+    """Make the application; it connects to nothing before the first request.
+
+    Args:
+        environ: None takes the process's own, and makes this process log as all others do.
+
+    Raises:
+        SettingsError: With everything that is wrong with the environment.
+    """
+    if environ is None:
+        environ = os.environ
+        configure_logs()
+    settings = WebSettings.from_env(environ)
+    services = make_services(settings)
+    app = Flask("web")
+    app.extensions[EXTENSION] = services
+    _trust_proxies(app, settings.trusted_proxies)
+    register_errors(app)
+    register_request_log(app)
+    register_drain(app)
+    register_origin_check(app, settings.origins)
+    register_identity(app, services.identity)
+    register_headers(app)
+    sockets.register(app, services.relay, identify=_identify, allowed_origins=settings.origins)
+    for module in (runs, threads, files, about, pages, health):
+        app.register_blueprint(module.blueprint)
+    return app
+
+
+def make_services(settings: WebSettings) -> Services:
+    """Make everything that the request handlers work with."""
+    client = connect(settings.redis_url)
+    return Services(
+        settings=settings,
+        redis=client,
+        identity=Identity(settings),
+        catalogue=CatalogueReader(client),
+        runs=RunStore(client, retention_ms=settings.retention_ms),
+        history=EventHistory(client),
+        threads=ThreadStore(client, retention_ms=settings.retention_ms),
+        files=FileStore(client, life_ms=settings.file_retention_ms, max_bytes=settings.max_user_files_bytes),
+        doorbell=Doorbell(settings.redis_url),
+        relay=Relay(settings.redis_url),
+    )
+
+
+def _identify(request: Request) -> str | None:
+    """For the relay's route: who sends the request was found out before the route is reached."""
+    user = find_user()
+    return user.user_id if user else None
+
+
+def _trust_proxies(app: Flask, count: int) -> None:
+    if count:
+        fixed = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=0, x_prefix=0)
+        app.wsgi_app = fixed  # type: ignore[method-assign]

@@ -1,0 +1,146 @@
+"""HTTP calls on runs: ask, look, follow, stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from web.acceptance import BYTES_PER_CHARACTER, OTHER_FIELDS_BYTES, RunRequest, accept
+from web.answers import json_answer, json_bytes
+from web.bodies import read_json
+from web.cancellation import cancel
+from web.errors import MalformedRequest, NotFound, NotOffered
+from web.history import EventPage
+from web.identity import current_user_id
+from web.services import services
+from web.sockets import open_event_stream
+from worker.contract import codec
+from worker.contract.cursor import Cursor, parse_cursor
+from worker.contract.errors import CursorError
+from worker.contract.run import RunRecord
+
+EVENT_STREAM = "text/event-stream"
+
+blueprint = Blueprint("runs", __name__, url_prefix="/api/runs")
+
+
+class RunView(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as the API shows it. Times are Unix milliseconds; 0 means not yet."""
+
+    run_id: str
+    thread_id: str
+    agent: str
+    message: str
+    state: str
+    #: True when a stop was asked for and the run has not ended yet.
+    stopping: bool
+    attempt: int
+    last_seq: int
+    last_cursor: str
+    created_at: int
+    started_at: int
+    ended_at: int
+    #: Usage as in `agent_completed`; null before the end.
+    usage: Any
+
+
+def view(record: RunRecord) -> RunView:
+    """Show what a user may know of a run of theirs."""
+    return RunView(
+        run_id=record.run_id,
+        thread_id=record.thread_id,
+        agent=record.agent,
+        message=record.message,
+        state=record.state,
+        stopping=_is_stopping(record),
+        attempt=record.attempt,
+        last_seq=record.last_seq,
+        last_cursor=record.last_cursor,
+        created_at=record.created_at,
+        started_at=record.started_at,
+        ended_at=record.ended_at,
+        usage=msgspec.Raw(record.usage.encode()) if record.usage else None,
+    )
+
+
+@blueprint.post("")
+def create_run() -> Response:
+    """Accept a message."""
+    limits = services().settings
+    max_bytes = limits.max_message_chars * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES
+    user_id = current_user_id()
+    wish = read_json(request, RunRequest, max_bytes=max_bytes)
+    record = accept(services(), user_id, wish)
+    answer = {
+        "run_id": record.run_id,
+        "thread_id": record.thread_id,
+        "state": record.state,
+        "events_url": f"{blueprint.url_prefix}/{record.run_id}/events",
+    }
+    return json_answer(answer, 202)
+
+
+@blueprint.get("/<run_id>")
+def show_run(run_id: str) -> Response:
+    return json_answer(view(_owned(run_id)))
+
+
+@blueprint.get("/<run_id>/events")
+def list_events(run_id: str) -> Response:
+    """Give a page of the story, or the story as it happens to who asks for an event stream."""
+    record = _owned(run_id)
+    after = _after(request.headers.get("Last-Event-ID") or request.args.get("after") or "0")
+    if request.accept_mimetypes.best_match(("application/json", EVENT_STREAM)) == EVENT_STREAM:
+        return open_event_stream(run_id, str(after), user_id=record.user_id)
+    return json_bytes(_page_body(services().history.page(record, after)))
+
+
+@blueprint.post("/<run_id>/cancel")
+def cancel_run(run_id: str) -> Response:
+    record = cancel(services(), _owned(run_id))
+    return json_answer({"run_id": run_id, "state": record.state, "stopping": _is_stopping(record)}, 202)
+
+
+@blueprint.get("/<run_id>/tool_calls/<call_id>/result")
+def show_tool_result(run_id: str, call_id: str) -> Response:
+    """Give the whole result of a tool call, however large."""
+    _owned(run_id)
+    result = services().history.tool_result(run_id, call_id)
+    if result is None:
+        raise NotFound("This call has no result.")
+    return json_bytes(result)
+
+
+@blueprint.post("/<run_id>/approvals/<call_id>")
+def decide(run_id: str, call_id: str) -> Response:
+    _owned(run_id)
+    raise NotOffered(f"Approvals are not offered by this version; {call_id[:40]} needs none.")
+
+
+@blueprint.get("/<run_id>/delivery")
+def show_delivery(run_id: str) -> Response:
+    _owned(run_id)
+    raise NotOffered("Delivery receipts are not offered by this version.")
+
+
+def _owned(run_id: str) -> RunRecord:
+    return services().runs.owned(run_id, current_user_id())
+
+
+def _is_stopping(record: RunRecord) -> bool:
+    return bool(record.cancel_by) and not record.is_finished
+
+
+def _after(text: str) -> Cursor:
+    try:
+        return parse_cursor(text)
+    except CursorError as error:
+        raise MalformedRequest(f"`after` is {error}.", code="malformed_cursor", detail={"field": "after"}) from error
+
+
+def _page_body(page: EventPage) -> bytes:
+    """Join the events as the log holds them; decoding them would only write the same text again."""
+    rest = codec.encode({"last_seq": page.last_seq, "more": page.more, "reset": page.reset})
+    return b'{"events":[' + b",".join(page.events) + b"]," + rest[1:]
