@@ -21,7 +21,7 @@ from worker.wiring import Wiring, quick_check
 logger = logging.getLogger(__name__)
 
 #: One line per run is ours; theirs would be one per message and one per HTTP call.
-_QUIET_LOGGERS = ("celery.worker.strategy", "celery.app.trace", "httpx", "httpcore")
+_QUIET_LOGGERS = ("celery.worker.strategy", "celery.app.trace", "httpx2", "httpcore2", "openai", "anthropic")
 #: Connections that Celery needs beside one for each acknowledgement under way.
 _SPARE_CONNECTIONS = 20
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import secrets
 import socket
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -212,15 +213,19 @@ class Browser:
             self._apply(item)
         return objects
 
-    def read_until_seq(self, run_id: str, seq: int) -> list[dict[str, Any]]:
+    def read_until_seq(self, run_id: str, seq: int, deadline: float = 30.0) -> list[dict[str, Any]]:
         """Read until the run is shown up to `seq`, and give all that is shown of it."""
+        end = time.monotonic() + scaled(deadline)
         while self.last[run_id] < seq:
+            assert time.monotonic() < end, f"event {self.last[run_id]} is the last shown, {seq} was expected"
             self.read()
         return self.shown[run_id]
 
     def read_until(self, op: str, **facts: object) -> dict[str, Any]:
         """Read until a control frame comes that has these facts."""
+        end = time.monotonic() + scaled(10)
         while True:
+            assert time.monotonic() < end, f"no {op} {facts or ''}"
             for item in self.read():
                 if item.get("op") == op and facts.items() <= item.items():
                     return item

@@ -1,0 +1,1 @@
+"""The models that answer: real ones through pydantic-ai, and the offline one."""
