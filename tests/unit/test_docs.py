@@ -1,0 +1,95 @@
+"""The documentation names what the code has: settings, events, codes, make targets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.support.environment import ROOT
+from web.relay.messages import CloseCode
+from web.settings import WebSettings
+from worker.contract.environment import SettingsError
+from worker.contract.errors import FailureCode
+from worker.contract.events import EVENT_TYPES
+from worker.settings import WorkerSettings
+
+
+class Recording(Mapping[str, str]):
+    """An empty environment that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: set[str] = set()
+
+    def get(self, name: str, default: object = None) -> object:  # type: ignore[override]
+        self.asked.add(name)
+        return default
+
+    def __getitem__(self, name: str) -> str:
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def asked_of(settings: type[WebSettings | WorkerSettings]) -> set[str]:
+    environ = Recording()
+    with pytest.raises(SettingsError):
+        settings.from_env(environ)
+    return environ.asked
+
+
+def page(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def test_every_setting_is_documented_and_nothing_else_is() -> None:
+    gunicorn = set(re.findall(r"environ\.get\(.([A-Z_]+)", page("web/gunicorn.py")))
+    read = asked_of(WebSettings) | asked_of(WorkerSettings) | gunicorn
+    documented = set(re.findall(r"^\| `([A-Z_]+)`", page("docs/settings.md"), re.MULTILINE))
+
+    assert documented == read
+
+
+@pytest.mark.parametrize("name", EVENT_TYPES)
+def test_every_event_is_documented(name: str) -> None:
+    assert f"`{name}`" in page("docs/events.md")
+
+
+@pytest.mark.parametrize("code", FailureCode)
+def test_every_failure_code_is_documented(code: FailureCode) -> None:
+    assert f"`{code}`" in page("docs/events.md")
+
+
+@pytest.mark.parametrize("code", CloseCode)
+def test_every_close_code_is_documented_or_the_standards_own(code: CloseCode) -> None:
+    standard = {1001, 1002, 1003, 1007, 1011}
+    assert code in standard or f"| {int(code)} |" in page("docs/protocol.md")
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    pages = [ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")]
+    broken = [
+        f"{source.name}: {target}"
+        for source in pages
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", source.read_text())
+        if not (source.parent / target).exists()
+    ]
+
+    assert broken == []
+
+
+def test_the_readme_stays_short() -> None:
+    assert len(page("README.md").splitlines()) <= 120
+
+
+def test_no_module_is_longer_than_400_lines() -> None:
+    modules = [path for folder in ("worker", "web") for path in Path(ROOT / folder).rglob("*.*")]
+    sources = [path for path in modules if path.suffix in {".py", ".js", ".css", ".lua"} and "vendor" not in path.parts]
+
+    assert [str(path) for path in sources if len(path.read_text().splitlines()) > 400] == []
