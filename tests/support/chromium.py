@@ -15,6 +15,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
+from tests.support.node import give_to_playwright
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 DOWNLOAD_SECONDS = 120
 INSTALL_SECONDS = 900
@@ -52,6 +54,7 @@ def launch_arguments() -> list[str]:
 
 def main() -> int:
     """Find or install a Chromium and print which; returns the exit code."""
+    give_to_playwright()
     try:
         print(f"chromium: {_find_or_install()}")
     except ChromiumMissing as error:

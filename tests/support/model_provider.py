@@ -168,6 +168,12 @@ class ModelProvider:
         """Answer the next requests like this, whoever asks."""
         self._failures.extend([answer] * times)
 
+    def clear(self) -> None:
+        """Forget the script and what was recorded: for the next test of a shared provider."""
+        for script in (self.requests, self._failures, self._by_agent, self._replies):
+            script.clear()
+        self._decide = lambda _: None
+
     def requests_of(self, agent: str) -> list[ModelRequest]:
         return [request for request in self.requests if request.agent == agent]
 
