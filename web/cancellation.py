@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
-
 from web.catalogue import find_agent
 from web.ids import now_ms
 from web.run_store import TaggedDraft
@@ -12,19 +10,18 @@ from worker.contract import codec
 from worker.contract.catalogue import Catalogue
 from worker.contract.cursor import new_tag
 from worker.contract.events import (
+    MAX_INPUT_CHARACTERS,
+    ROOT_CALL_ID,
     AgentCancelled,
     AgentCancelledData,
     AgentStarted,
     AgentStartedData,
+    EnvelopeFields,
 )
 from worker.contract.run import RunRecord
 
 #: Whose wish it was, as the story tells it; the person who reads it is the same.
 BY = "user"
-#: As AgentStartedData says.
-_INPUT_CHARS = 500
-#: What a run's root agent is called inside the run.
-_ROOT_CALL = "a1"
 
 
 def cancel(services: Services, record: RunRecord) -> RunRecord:
@@ -35,30 +32,20 @@ def cancel(services: Services, record: RunRecord) -> RunRecord:
     return services.runs.owned(record.run_id, record.user_id)
 
 
-class _Envelope(TypedDict):
-    run_id: str
-    thread_id: str
-    attempt: int
-    agent_name: str
-    agent_call_id: str
-    parent_call_id: str | None
-    at: int
-
-
 def unbegun_story(record: RunRecord, catalogue: Catalogue) -> tuple[TaggedDraft, TaggedDraft]:
     """Write the whole story of a run that is stopped before any worker took it: its first event and its last."""
     agent = find_agent(catalogue, record.agent)
-    envelope = _Envelope(
+    envelope = EnvelopeFields(
         run_id=record.run_id,
         thread_id=record.thread_id,
         attempt=record.attempt,
         agent_name=record.agent,
-        agent_call_id=_ROOT_CALL,
+        agent_call_id=ROOT_CALL_ID,
         parent_call_id=None,
         at=now_ms(),
     )
     data = AgentStartedData(
-        input=record.message[:_INPUT_CHARS], model=catalogue.model or None, tools=agent.tools if agent else []
+        input=record.message[:MAX_INPUT_CHARACTERS], model=catalogue.model or None, tools=agent.tools if agent else []
     )
     started = AgentStarted(**envelope, data=data)
     cancelled = AgentCancelled(**envelope, terminal=True, data=AgentCancelledData(by=BY))

@@ -19,7 +19,7 @@ from worker.agent.ports import EventSink
 from worker.agent.redaction import Redactor
 from worker.contract.codec import encode
 from worker.contract.errors import FailureCode
-from worker.contract.events import Event, Failure
+from worker.contract.events import ROOT_CALL_ID, Event, Failure
 from worker.contract.run import RunRecord, RunState
 from worker.contract.scripts import Ending
 from worker.outcomes import (
@@ -36,7 +36,6 @@ from worker.outcomes import (
 
 logger = logging.getLogger(__name__)
 
-ROOT_CALL_ID = "a1"
 #: How long a stopped agent may tidy up before the run is closed over its head. Part of the 2 s in which a stop is
 #: visible.
 STOP_GRACE_SECONDS = 1.0

@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any
 
 from worker.agent.coalescer import Coalescer, DeltaKey
 from worker.agent.errors import EventLimitReached
@@ -22,7 +22,6 @@ from worker.contract import events as ev
 from worker.contract.errors import FailureCode
 from worker.contract.scripts import Ending, ToolResult
 
-MAX_INPUT_CHARACTERS = 500
 #: Guard against an agent that never stops talking; a story this long cannot be read anyway.
 MAX_EVENTS = 20_000
 #: Kept free for the events that close a run.
@@ -49,16 +48,6 @@ class AgentCall:
         return f"{self.call_id}.t{self._tools}"
 
 
-class _Envelope(TypedDict):
-    run_id: str
-    thread_id: str
-    attempt: int
-    agent_name: str
-    agent_call_id: str
-    parent_call_id: str | None
-    at: int
-
-
 class Notifier:
     """Writes one attempt's events. All methods are to be called on the event loop that made it."""
 
@@ -81,7 +70,7 @@ class Notifier:
 
     async def agent_started(self, call: AgentCall, *, task: str, model: str | None, tools: list[str]) -> None:
         self._calls[call.call_id] = call
-        data = ev.AgentStartedData(input=task[:MAX_INPUT_CHARACTERS], model=model, tools=tools)
+        data = ev.AgentStartedData(input=task[: ev.MAX_INPUT_CHARACTERS], model=model, tools=tools)
         await self._write(ev.AgentStarted(**self._envelope(call), data=data))
 
     async def thinking(self, call: AgentCall, text: str, *, step: int, delta: bool) -> None:
@@ -103,7 +92,7 @@ class Notifier:
         await self._write(ev.ToolExecuting(**self._envelope(call), data=data))
 
     async def tool_progress(self, call: AgentCall, *, call_id: str, text: str, fraction: float | None) -> None:
-        data = ev.ToolProgressData(call_id=call_id, fraction=fraction, text=text[:MAX_INPUT_CHARACTERS])
+        data = ev.ToolProgressData(call_id=call_id, fraction=fraction, text=text[: ev.MAX_INPUT_CHARACTERS])
         await self._write(ev.ToolProgress(**self._envelope(call), data=data))
 
     async def tool_completed(self, call: AgentCall, data: ev.ToolCompletedData, *, whole: bytes | None = None) -> None:
@@ -168,8 +157,8 @@ class Notifier:
         message = self._redactor.text(failure.message)[:2000]
         return ev.Failure(code=failure.code, message=message, retryable=failure.retryable)
 
-    def _envelope(self, call: AgentCall) -> _Envelope:
-        return _Envelope(
+    def _envelope(self, call: AgentCall) -> ev.EnvelopeFields:
+        return ev.EnvelopeFields(
             run_id=self._run_id,
             thread_id=self._thread_id,
             attempt=self._attempt,

@@ -7,11 +7,16 @@ rest.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import msgspec
 
 CONTRACT_VERSION = 1
+
+#: `agent_call_id` of a run's root agent. A delegate of it is `a1.1`, a tool call of it `a1.t1`.
+ROOT_CALL_ID = "a1"
+#: What an event shows of a message or task.
+MAX_INPUT_CHARACTERS = 500
 
 #: A JSON value of any shape. Tool arguments and results are the agent author's business.
 Json = Any
@@ -46,7 +51,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentStartedData(msgspec.Struct, frozen=True, kw_only=True):
-    #: The question or task, cut to 500 characters.
+    #: The question or task, cut to `MAX_INPUT_CHARACTERS`.
     input: str
     #: Label of the model that answers; null for an agent without one.
     model: str | None
@@ -148,6 +153,18 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     #: The invocation that delegated to this one; null for the root.
     parent_call_id: str | None
     #: Unix time in milliseconds, by the writer's clock.
+    at: int
+
+
+class EnvelopeFields(TypedDict):
+    """What a writer fills in of the envelope; the rest has defaults or is the log's."""
+
+    run_id: str
+    thread_id: str
+    attempt: int
+    agent_name: str
+    agent_call_id: str
+    parent_call_id: str | None
     at: int
 
 
