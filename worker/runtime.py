@@ -31,6 +31,7 @@ from worker.models.source import ModelProvider
 from worker.reaper import Reaper
 from worker.redis_client import connect
 from worker.settings import WorkerSettings
+from worker.workspace.limits import WorkspaceLimits
 from worker.workspaces import Workspaces
 
 logger = logging.getLogger(__name__)
@@ -83,12 +84,15 @@ class WorkerRuntime:
         self._client: Redis = connect(settings.redis_url)
         self._models = ModelProvider(settings.models)
         self._executor = ThreadPoolExecutor(settings.concurrency * _TOOL_THREADS_PER_RUN, thread_name_prefix="tool")
-        workspaces = Workspaces(
-            settings.data_dir, redis_url=settings.redis_url, file_retention_ms=settings.file_retention_ms
+        limits = WorkspaceLimits(
+            retention_seconds=settings.file_retention_seconds,
+            max_file_bytes=settings.max_file_bytes,
+            max_user_bytes=settings.max_user_files_bytes,
         )
+        self._workspaces = Workspaces(settings.data_dir, redis_url=settings.redis_url, limits=limits)
         log = RunLog(self._client, worker_id=self.worker_id, lease_ms=LEASE_MS, retention_ms=settings.retention_ms)
         self._engine = ExecutionEngine(
-            AgentParts(self._registry, self._models, self._executor, workspaces.workspace),
+            AgentParts(self._registry, self._models, self._executor, self._workspaces.workspace),
             log,
             run_timeout_seconds=settings.run_timeout_seconds,
             redactor=Redactor(self._models.secrets()),
@@ -136,6 +140,7 @@ class WorkerRuntime:
             logger.warning("left without saying so", extra={"action": "redis_away"})
         await self._models.aclose()
         await self._client.aclose()
+        self._workspaces.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _wait(self, work: Coroutine[Any, Any, None]) -> None:

@@ -10,6 +10,7 @@ from worker.contract.environment import Environment
 from worker.models.settings import ModelSettings
 
 _DAY_MS = 86_400_000
+_MB = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,10 @@ class WorkerSettings:
     #: How long a finished run stays readable.
     retention_ms: int
     #: How long an uploaded file stays after its last change.
-    file_retention_ms: int
+    file_retention_seconds: int
+    #: One file that an agent stores, and all files of one user; the same numbers as for uploads.
+    max_file_bytes: int
+    max_user_files_bytes: int
     #: How long running runs may go on after a request to stop, before they are ended as failed.
     drain_seconds: float
     models: ModelSettings
@@ -48,7 +52,9 @@ class WorkerSettings:
             data_dir=Path(env.text("DATA_DIR", ".data")),
             run_timeout_seconds=env.number("RUN_TIMEOUT_SECONDS", 900, low=1),
             retention_ms=round(env.number("RUN_RETENTION_DAYS", 7, low=0.001) * _DAY_MS),
-            file_retention_ms=round(env.number("FILE_RETENTION_DAYS", 30, low=0.001) * _DAY_MS),
+            file_retention_seconds=round(env.number("FILE_RETENTION_DAYS", 30, low=0.001) * _DAY_MS / 1000),
+            max_file_bytes=round(env.number("MAX_FILE_MB", 20, low=0.001, high=200) * _MB),
+            max_user_files_bytes=round(env.number("MAX_USER_FILES_MB", 100, low=0.001, high=2000) * _MB),
             drain_seconds=env.number("DRAIN_SECONDS", 10),
             models=ModelSettings.from_env(env),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from typing import Literal, cast, get_args
 
 import pytest
 
@@ -14,9 +15,12 @@ from tests.support.system import System, running_system
 from tests.support.waiting import scaled
 
 
-@pytest.fixture(scope="module", params=["openai", "anthropic"])
-def protocol(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+Protocol = Literal["openai", "anthropic"]
+
+
+@pytest.fixture(scope="module", params=get_args(Protocol))
+def protocol(request: pytest.FixtureRequest) -> Protocol:
+    return cast("Protocol", request.param)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,7 @@ def shared_provider() -> Iterator[ModelProvider]:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, shared_provider: ModelProvider, protocol: str) -> Iterator[System]:
+def system(tmp_path_factory: pytest.TempPathFactory, shared_provider: ModelProvider, protocol: Protocol) -> Iterator[System]:
     settings = {**shared_provider.environment(protocol), "MODEL_MAX_RETRIES": "2"}
     with running_system(tmp_path_factory.mktemp(f"models-{protocol}"), settings) as running:
         yield running

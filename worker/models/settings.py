@@ -34,6 +34,8 @@ class ModelSettings:
     max_retries: int = 4
     #: None: the provider's default.
     temperature: float | None = None
+    #: Between two pieces of what the offline model says, so that a person can watch it.
+    offline_delay_seconds: float = 0.03
 
     @classmethod
     def from_env(cls, env: Environment) -> ModelSettings:
@@ -50,6 +52,7 @@ class ModelSettings:
             timeout_seconds=env.number("MODEL_TIMEOUT_SECONDS", 120.0, low=0.1, high=3600),
             max_retries=env.integer("MODEL_MAX_RETRIES", 4, low=0, high=20),
             temperature=_read_temperature(env, _MAX_TEMPERATURE[provider]),
+            offline_delay_seconds=env.number("OFFLINE_DELAY_SECONDS", 0.03, low=0, high=1),
         )
 
     @property

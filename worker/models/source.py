@@ -28,7 +28,7 @@ class ModelProvider:
         self._settings = settings
         self._failures = Failures(settings)
         self._patience = patience or Patience(max_retries=settings.max_retries)
-        made: tuple[Model, httpx2.AsyncClient | None] = _offline_model() if self.offline else _real_model(settings)
+        made: tuple[Model, httpx2.AsyncClient | None] = _offline_model(settings) if self.offline else _real_model(settings)
         self._model, self._client = made
 
     def model(self, *, on_retry: Callable[[str], Any]) -> Model:
@@ -52,10 +52,10 @@ class ModelProvider:
 
 
 # Each imported where it is needed: the providers' libraries take a second, and only one kind of model is ever used.
-def _offline_model() -> tuple[Model, None]:
+def _offline_model(settings: ModelSettings) -> tuple[Model, None]:
     from worker.models.offline import OfflineModel
 
-    return OfflineModel(), None
+    return OfflineModel(delay_seconds=settings.offline_delay_seconds), None
 
 
 def _real_model(settings: ModelSettings) -> tuple[Model, httpx2.AsyncClient]:

@@ -1,0 +1,1 @@
+"""Fetching a page from the public web, and from nowhere else."""

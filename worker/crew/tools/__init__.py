@@ -1,0 +1,1 @@
+"""The crew's tools, one small module for each kind."""
