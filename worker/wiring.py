@@ -136,6 +136,7 @@ class ScriptedModels:
     """A model that asks for each of its tools once and then answers. See `worker.agent.ports.ModelSource`."""
 
     label = "scripted"
+    offline = True
 
     def model(self, *, on_retry: Callable[[str], Any]) -> Model:
         return FunctionModel(_answer, stream_function=_stream)

@@ -54,6 +54,7 @@ Ask = Callable[..., Awaitable["Story"]]
 
 class OfflineModels:
     label = "offline"
+    offline = True
 
     def model(self, *, on_retry: Callable[[str], object]) -> OfflineModel:
         return OfflineModel(delay_seconds=0)

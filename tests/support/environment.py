@@ -21,6 +21,8 @@ PREFIXES = (
     "GUNICORN_",
     "MAX_",
     "MODEL_",
+    "OFFLINE_",
+    "OFFLINE_",
     "OPENAI_",
     "RELAY_",
     "RUN_",

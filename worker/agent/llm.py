@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 from pydantic_ai import Agent, ModelRequestNode
 from pydantic_ai.messages import (
     ModelMessage,
@@ -49,12 +50,17 @@ async def run_llm_agent(
         await context.think(words)
 
     try:
-        return await _run(definition, context, models.model(on_retry=on_retry), history=history)
+        answer = await _run(definition, context, models.model(on_retry=on_retry), history=history)
     except Exception as error:
         described = models.describe(error)
         if described is error:
             raise
         raise described from error
+    if models.offline:
+        # The library guesses tokens for a model that has none.
+        usage = msgspec.structs.replace(answer.usage, input_tokens=0, output_tokens=0)
+        return answer._replace(usage=usage)
+    return answer
 
 
 async def _run(definition: AgentDefinition, context: AgentContext, model: Model, *, history: bool) -> Answer:
@@ -75,11 +81,10 @@ async def _run(definition: AgentDefinition, context: AgentContext, model: Model,
                 step += 1
                 await _show_response(node, run, context, step)
                 await _show_refused_calls(run, context, known)
-    used = run.usage
     usage = Usage(
-        input_tokens=used.input_tokens or 0,
-        output_tokens=used.output_tokens or 0,
-        model_requests=used.requests,
+        input_tokens=run.usage.input_tokens or 0,
+        output_tokens=run.usage.output_tokens or 0,
+        model_requests=run.usage.requests,
         tool_calls=context.tools.calls_made,
     )
     return Answer(run.result.output if run.result else "", usage)

@@ -63,6 +63,8 @@ class ModelSource(Protocol):
 
     #: Shown to people, such as `gpt-5-mini` or `offline`.
     label: str
+    #: True when a built-in model answers, which has no tokens to count.
+    offline: bool
 
     def model(self, *, on_retry: Callable[[str], Any]) -> Model:
         """Make the model of one agent call; `on_retry` is an async function that is told, in words, of each wait."""
