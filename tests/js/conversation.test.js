@@ -1,0 +1,226 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { Conversation, isOver } from "../../web/static/js/conversation.js";
+import { Outbox } from "../../web/static/js/outbox.js";
+import { golden } from "./golden.js";
+
+const RUN = {
+  run_id: "run_1",
+  thread_id: "thr_1",
+  agent: "triage",
+  message: "Question",
+  state: "running",
+  stopping: false,
+  created_at: 1,
+};
+
+let calls, answers, followed, storage, problems, threads;
+
+const api = new Proxy(
+  {},
+  {
+    get:
+      (_, name) =>
+      async (...args) => {
+        calls.push([name, ...args]);
+        const answer = answers[name];
+        if (answer instanceof Error) throw answer;
+        return typeof answer === "function" ? answer(...args) : answer;
+      },
+  },
+);
+
+const subscriptions = {
+  has: (runId) => followed.has(runId),
+  follow: (runId, position) => followed.set(runId, position ?? null),
+  leave: (runId) => followed.delete(runId),
+  shown: () => {},
+};
+
+beforeEach(() => {
+  calls = [];
+  answers = { startRun: { run_id: "run_1", thread_id: "thr_1", state: "queued" } };
+  followed = new Map();
+  problems = [];
+  threads = [];
+  const items = new Map();
+  storage = {
+    getItem: (key) => items.get(key) ?? null,
+    setItem: (key, value) => items.set(key, value),
+    removeItem: (key) => items.delete(key),
+  };
+});
+
+function open(threadId) {
+  const on = {
+    onChange: () => {},
+    onTurns: () => {},
+    onThread: (id) => threads.push(id),
+    onProblem: (error) => problems.push(error.message),
+  };
+  return new Conversation({ threadId, api, outbox: new Outbox({ storage }), subscriptions, ...on });
+}
+
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+function failure(message, fields) {
+  return Object.assign(new Error(message), fields);
+}
+
+test("a message is shown at once, then becomes the run that the server made of it", async () => {
+  const chat = open(null);
+  chat.send("Question", null);
+  assert.deepEqual(
+    chat.turns.map(({ question, phase }) => [question, phase]),
+    [["Question", "pending"]],
+  );
+  await settled();
+  assert.deepEqual([chat.turns[0].phase, chat.turns[0].runId, chat.threadId], ["accepted", "run_1", "thr_1"]);
+  assert.ok(followed.has("run_1"));
+  assert.deepEqual(threads, ["thr_1"]);
+});
+
+test("a message that failed is sent again with the same key", async () => {
+  const chat = open(null);
+  answers.startRun = failure("Away.", { retryable: true });
+  chat.send("Question", null);
+  await settled();
+  assert.deepEqual([chat.turns[0].phase, chat.turns[0].error.message], ["failed", "Away."]);
+  answers.startRun = { run_id: "run_1", thread_id: "thr_1" };
+  chat.resend(chat.turns[0]);
+  await settled();
+  const keys = calls.filter(([name]) => name === "startRun").map(([, request]) => request.idempotency_key);
+  assert.equal(keys.length, 2);
+  assert.equal(keys[0], keys[1]);
+  assert.equal(chat.turns[0].phase, "accepted");
+});
+
+test("a message on its way when the page was reloaded is sent again with its key", async () => {
+  answers.startRun = () => new Promise(() => {});
+  open(null).send("Question", null);
+  answers.startRun = { run_id: "run_1", thread_id: "thr_1" };
+  const reloaded = open(null);
+  reloaded.deliverPending();
+  await settled();
+  const [first, second] = calls.filter(([name]) => name === "startRun").map(([, request]) => request.idempotency_key);
+  assert.equal(first, second);
+  assert.deepEqual(new Outbox({ storage }).of(null), []);
+});
+
+test("when the network is back, only what may work now is sent again", async () => {
+  const chat = open(null);
+  answers.startRun = failure("Too long.", { retryable: false });
+  chat.send("Question", null);
+  await settled();
+  chat.resendUnreached();
+  await settled();
+  assert.equal(calls.length, 1);
+});
+
+test("an unfinished run is followed, a finished one is read when it is wanted", async () => {
+  const done = { ...RUN, run_id: "run_0", state: "completed", created_at: 0 };
+  answers.thread = { title: "T", runs: [done, RUN] };
+  const chat = open("thr_1");
+  await chat.refresh();
+  assert.deepEqual([...followed.keys()], ["run_1"]);
+  assert.deepEqual(
+    chat.turns.map(({ runId, loaded }) => [runId, loaded]),
+    [
+      ["run_0", "no"],
+      ["run_1", "yes"],
+    ],
+  );
+});
+
+test("a finished run is read page by page", async () => {
+  const events = golden("crew_answer");
+  const done = { ...RUN, run_id: events[0].run_id, state: "completed" };
+  answers.thread = { title: "T", runs: [done] };
+  answers.events = (runId, after) => {
+    const from = Number.parseInt(after, 10);
+    return { events: events.slice(from, from + 30), more: from + 30 < events.length, reset: false };
+  };
+  const chat = open("thr_1");
+  await chat.refresh();
+  await chat.loadStory(chat.turns[0]);
+  assert.equal(chat.turns[0].story.seq, events.length);
+  assert.deepEqual(
+    calls.filter(([name]) => name === "events").map(([, , after]) => after),
+    [0, events[29].cursor, events[59].cursor],
+  );
+});
+
+test("a page that says reset starts the story over", async () => {
+  const events = golden("simple_answer");
+  answers.thread = { title: "T", runs: [{ ...RUN, run_id: events[0].run_id, state: "completed" }] };
+  const pages = [
+    { events: events.slice(0, 4), more: true, reset: false },
+    { events, more: false, reset: true },
+  ];
+  answers.events = () => pages.shift();
+  const chat = open("thr_1");
+  await chat.refresh();
+  await chat.loadStory(chat.turns[0]);
+  assert.equal(chat.turns[0].story.calls.a1.parts.length, 3);
+});
+
+test("a refresh that shows a run of another tab adds it once", async () => {
+  answers.thread = { title: "T", runs: [RUN] };
+  const chat = open("thr_1");
+  await chat.refresh();
+  await chat.refresh();
+  assert.equal(chat.turns.length, 1);
+});
+
+test("a stop is shown until the story ends, and taken back when it did not reach the server", async () => {
+  answers.thread = { title: "T", runs: [RUN] };
+  const chat = open("thr_1");
+  await chat.refresh();
+  answers.cancelRun = { run_id: "run_1", state: "running", stopping: true };
+  await chat.stop(chat.turns[0]);
+  assert.equal(chat.turns[0].stopping, true);
+  chat.turns[0].stopping = false;
+  answers.cancelRun = failure("Away.");
+  await chat.stop(chat.turns[0]);
+  assert.deepEqual([chat.turns[0].stopping, problems], [false, ["Away."]]);
+});
+
+test("the run is over with its last event", async () => {
+  const events = golden("simple_answer").map((event) => ({ ...event, run_id: "run_1" }));
+  answers.thread = { title: "T", runs: [RUN] };
+  const chat = open("thr_1");
+  await chat.refresh();
+  chat.tell("run_1", events.slice(0, -1));
+  assert.equal(isOver(chat.turns[0]), false);
+  chat.tell("run_1", events.slice(-1));
+  assert.equal(isOver(chat.turns[0]), true);
+  chat.rendered(chat.turns[0]);
+  assert.equal(followed.size, 0);
+});
+
+test("a message that failed in a new chat goes to the thread that the next one has made", async () => {
+  const chat = open(null);
+  answers.startRun = failure("Away.", { retryable: true });
+  chat.send("First", null);
+  await settled();
+  answers.startRun = { run_id: "run_2", thread_id: "thr_1" };
+  chat.send("Second", null);
+  await settled();
+  assert.deepEqual(
+    new Outbox({ storage }).of("thr_1").map(({ text }) => text),
+    ["First"],
+  );
+  answers.startRun = { run_id: "run_1", thread_id: "thr_1" };
+  chat.resend(chat.turns[0]);
+  await settled();
+  assert.equal(calls.at(-1)[1].thread_id, "thr_1");
+});
+
+test("a message that had reached the server as a thread of its own is not shown in this one", async () => {
+  const chat = open("thr_1");
+  answers.startRun = { run_id: "run_9", thread_id: "thr_9" };
+  chat.send("Question", null);
+  await settled();
+  assert.deepEqual([chat.turns, chat.threadId, followed.size], [[], "thr_1", 0]);
+});

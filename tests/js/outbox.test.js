@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+
+import { Outbox } from "../../web/static/js/outbox.js";
+
+class FakeStorage {
+  #items = new Map();
+  getItem = (key) => this.#items.get(key) ?? null;
+  setItem = (key, value) => this.#items.set(key, value);
+  removeItem = (key) => this.#items.delete(key);
+}
+
+let storage, outbox;
+
+beforeEach(() => {
+  storage = new FakeStorage();
+  outbox = new Outbox({ storage });
+});
+
+const message = { threadId: null, text: "Hello", agent: null };
+
+test("a message that was not confirmed survives a reload, with its key", () => {
+  const { key } = outbox.add(message);
+  const [kept] = new Outbox({ storage }).of(null);
+  assert.deepEqual([kept.key, kept.text, kept.phase], [key, "Hello", "pending"]);
+});
+
+test("keys are random and acceptable to the server", () => {
+  const keys = new Set(Array.from({ length: 50 }, () => outbox.add(message).key));
+  assert.equal(keys.size, 50);
+  for (const key of keys) assert.match(key, /^[0-9a-f]{32}$/);
+});
+
+test("a failure is remembered, a confirmed message forgotten", () => {
+  const { key } = outbox.add({ ...message, threadId: "thr_1" });
+  outbox.change(key, { phase: "failed", error: { message: "Away." } });
+  assert.equal(outbox.of("thr_1")[0].error.message, "Away.");
+  outbox.remove(key);
+  assert.deepEqual(outbox.of("thr_1"), []);
+});
+
+test("each thread has its own messages and its own draft", () => {
+  outbox.add({ ...message, threadId: "thr_1" });
+  outbox.saveDraft("thr_1", "half a thou");
+  assert.deepEqual(outbox.of("thr_2"), []);
+  assert.deepEqual([outbox.draft("thr_1"), outbox.draft("thr_2"), outbox.draft(null)], ["half a thou", "", ""]);
+});
+
+test("a storage that holds nonsense is an empty outbox", () => {
+  storage.setItem("outloud.outbox", "{not json");
+  assert.deepEqual(outbox.of(null), []);
+});

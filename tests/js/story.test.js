@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { EVENT_TYPES } from "../../web/static/js/contract.js";
+import { knownTypes, newStory, reduce } from "../../web/static/js/story.js";
+import { answerOf, chartsOf, countWork, isFinished, unsaidResult } from "../../web/static/js/summary.js";
+import { event, golden, goldenNames, partsOfKind, picture, tell } from "./golden.js";
+
+const started = event(1, "agent_started", { input: "Question", model: "offline", tools: [] });
+
+function textOf(story, kind) {
+  return partsOfKind(story, kind).map((part) => part.text);
+}
+
+test("every event type of the contract has a step of its own", () => {
+  assert.deepEqual(new Set(knownTypes()), new Set(EVENT_TYPES));
+});
+
+test("together the golden stories show every event type", () => {
+  const seen = new Set(goldenNames.flatMap((name) => golden(name).map(({ type }) => type)));
+  assert.deepEqual(seen, new Set(EVENT_TYPES));
+});
+
+for (const name of goldenNames) {
+  test(`${name}: the last event ends the story and leaves nothing running`, () => {
+    const story = tell(golden(name));
+    assert.ok(isFinished(story));
+    assert.equal(story.seq, golden(name).length);
+    assert.deepEqual(
+      Object.values(story.calls).filter((call) => call.state === "running"),
+      [],
+    );
+    assert.deepEqual(
+      partsOfKind(story, "tool").filter((tool) => tool.status === "running"),
+      [],
+    );
+  });
+
+  test(`${name}: an event changes no story that was told before it`, () => {
+    const stories = [newStory("run")];
+    for (const next of golden(name)) stories.push(reduce(stories.at(-1), next));
+    const pictures = stories.map(picture);
+    tell(golden(name));
+    assert.deepEqual(stories.map(picture), pictures);
+  });
+}
+
+test("an answer of a crew shows four nested agents in the order of their calls", () => {
+  const story = tell(golden("crew_answer"));
+  const nested = story.calls.a1.parts
+    .filter((part) => part.kind === "agent")
+    .map((part) => story.calls[part.callId].agentName);
+  assert.deepEqual(nested, ["data", "optimization", "actions", "reporting"]);
+  assert.deepEqual(countWork(story), { agents: 4, tools: 7, problems: 0 });
+  assert.match(answerOf(story).text, /^\*\*South lost the most revenue/);
+  assert.deepEqual(
+    chartsOf(story).map((chart) => chart.chart),
+    ["bar"],
+  );
+});
+
+test("the answer is not repeated among the steps", () => {
+  const story = tell(golden("crew_answer"));
+  assert.equal(answerOf(story).key, "m:a1.m6");
+});
+
+test("deltas of a thought become one thought", () => {
+  const story = tell(golden("simple_answer"));
+  assert.deepEqual(textOf(story, "thought"), [
+    "A percentage of a number: multiply and divide by a hundred. The calculator is exact, so use it.",
+  ]);
+});
+
+test("a whole thought is a thought of its own", () => {
+  const thought = (seq, text) => event(seq, "agent_thinking", { text, delta: false, step: 1 });
+  const story = tell([started, thought(2, "First."), thought(3, "Second.")]);
+  assert.deepEqual(textOf(story, "thought"), ["First.", "Second."]);
+});
+
+test("a failed tool is never shown as success", () => {
+  const tools = partsOfKind(tell(golden("tool_failures")), "tool");
+  assert.deepEqual(
+    tools.map((tool) => tool.status),
+    ["error", "error", "error", "error", "ok"],
+  );
+  assert.ok(tools.slice(0, 4).every((tool) => tool.error.message !== "" && tool.result === null));
+  assert.deepEqual([tools[4].truncated, tools[4].resultBytes], [true, 5_242_880]);
+});
+
+test("a nested agent that failed does not fail the run", () => {
+  const story = tell(golden("tool_failures"));
+  assert.deepEqual([story.calls["a1.1"].state, story.state], ["failed", "completed"]);
+});
+
+test("text after discard_after_seq is gone when a run is resumed, what came before it stays", () => {
+  const story = tell(golden("resumed"));
+  assert.equal(answerOf(story).text, "You sold 4,120 units in January, 4,388 in February and 4,016 in March.");
+  assert.deepEqual(textOf(story, "thought"), ["One grouped query is enough."]);
+  assert.deepEqual(
+    partsOfKind(story, "tool").map((tool) => tool.status),
+    ["ok", "interrupted"],
+  );
+  assert.equal(story.attempt, 2);
+});
+
+test("a resumed run cuts a text in the middle, at the event that was named", () => {
+  const say = (seq, text, fields) => event(seq, "partial_result", { message_id: "m", text }, fields);
+  const resumed = event(5, "run_resumed", { reason: "lost", discard_after_seq: 3 }, { attempt: 2 });
+  const story = tell([
+    started,
+    say(2, "one "),
+    say(3, "two "),
+    say(4, "void"),
+    resumed,
+    say(6, "three", { attempt: 2 }),
+  ]);
+  assert.deepEqual(textOf(story, "message"), ["one two three"]);
+});
+
+test("partial text of a stopped run is kept", () => {
+  const story = tell(golden("cancelled_in_answer"));
+  assert.equal(story.state, "cancelled");
+  assert.match(answerOf(story).text, /most of it in$/);
+});
+
+test("a run that was stopped in the queue has a story too", () => {
+  const story = tell(golden("cancelled_in_queue"));
+  assert.deepEqual([story.state, answerOf(story).text], ["cancelled", null]);
+});
+
+test("a run that waits for a person says so until there is a decision", () => {
+  const states = golden("approvals").map((_, index, events) => tell(events.slice(0, index + 1)).state);
+  assert.deepEqual(states.slice(0, 4), ["running", "running", "waiting", "running"]);
+  const decisions = partsOfKind(tell(golden("approvals")), "tool").map((tool) => tool.approval.decision);
+  assert.deepEqual(decisions, ["approved", "denied", "expired"]);
+});
+
+test("an answer that is not text is kept as it is", () => {
+  assert.deepEqual(answerOf(tell(golden("approvals"))).result, { deleted: 1, kept: 2 });
+});
+
+test("what a nested agent has said already is not said again as its result", () => {
+  const story = tell(golden("crew_answer"));
+  assert.equal(unsaidResult(story.calls["a1.1"]), null);
+  assert.equal(unsaidResult({ ...story.calls["a1.1"], result: "something else" }), "something else");
+});
+
+test("an unknown type is kept, with its data", () => {
+  const story = tell([started, event(2, "agent_dreamt", { of: "sheep" })]);
+  assert.deepEqual(partsOfKind(story, "unknown"), [
+    { kind: "unknown", key: "u:2", type: "agent_dreamt", data: { of: "sheep" } },
+  ]);
+});
+
+test("an unknown type named like a property of every object is kept too", () => {
+  const story = tell([started, event(2, "constructor", null)]);
+  assert.equal(partsOfKind(story, "unknown")[0].type, "constructor");
+});
+
+test("a tool call that the last event leaves open is shown as interrupted", () => {
+  const open = event(2, "tool_executing", { call_id: "a1.t1", tool_name: "query", arguments: {}, purpose: null });
+  const end = event(
+    3,
+    "agent_failed",
+    { error: { code: "worker_lost", message: "Lost.", retryable: true } },
+    { terminal: true },
+  );
+  assert.equal(partsOfKind(tell([started, open, end]), "tool")[0].status, "interrupted");
+});
+
+test("a log whose beginning is gone is still told from where it starts", () => {
+  const nested = { agent_call_id: "a1.2", parent_call_id: "a1", agent_name: "reporting" };
+  const said = event(501, "partial_result", { message_id: "m", text: "late" }, nested);
+  const story = tell([
+    said,
+    event(502, "agent_completed", { result: "late", duration_ms: 1, usage: {} }, { terminal: true }),
+  ]);
+  assert.deepEqual(
+    [story.state, story.calls["a1.2"].parentId, textOf(story, "message")],
+    ["completed", "a1", ["late"]],
+  );
+});
+
+test("what an event does not touch stays the same object", () => {
+  const events = golden("crew_answer");
+  const before = tell(events.slice(0, 60));
+  const after = reduce(before, events[60]);
+  const touched = Object.keys(after.calls).filter((id) => after.calls[id] !== before.calls[id]);
+  assert.ok(touched.length <= 2, `touched ${touched}`);
+});
+
+test("five thousand events are told in less than two seconds", () => {
+  const says = Array.from({ length: 5_000 }, (_, index) =>
+    event(index + 2, "partial_result", { message_id: "m", text: "word " }),
+  );
+  const began = performance.now();
+  tell([started, ...says]);
+  assert.ok(performance.now() - began < 2_000);
+});

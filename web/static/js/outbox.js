@@ -1,0 +1,65 @@
+// Messages that the server has not confirmed yet, and the draft of each thread. Kept in sessionStorage, so that a reload, a
+// crash of the tab or a dead network loses neither; sent again with the same idempotency key, so that none becomes two runs.
+
+const OUTBOX = "outloud.outbox";
+const DRAFT = "outloud.draft.";
+
+export class Outbox {
+  #storage;
+  #newKey;
+
+  constructor({ storage = globalThis.sessionStorage, newKey = randomKey } = {}) {
+    this.#storage = storage;
+    this.#newKey = newKey;
+  }
+
+  /** Unconfirmed messages of a thread, oldest first; `threadId` null is the chat that has no thread yet. */
+  of(threadId) {
+    return this.#read().filter((message) => message.threadId === threadId);
+  }
+
+  /** Put a message in before it is sent for the first time. */
+  add({ threadId, text, agent }, now = Date.now()) {
+    const message = { key: this.#newKey(), threadId, text, agent, phase: "pending", error: null, createdAt: now };
+    this.#write([...this.#read(), message]);
+    return message;
+  }
+
+  /** Change fields of a message; answers the new one, or null when it is gone. */
+  change(key, fields) {
+    const messages = this.#read().map((message) => (message.key === key ? { ...message, ...fields } : message));
+    this.#write(messages);
+    return messages.find((message) => message.key === key) ?? null;
+  }
+
+  remove(key) {
+    this.#write(this.#read().filter((message) => message.key !== key));
+  }
+
+  draft(threadId) {
+    return this.#storage.getItem(DRAFT + (threadId ?? "new")) ?? "";
+  }
+
+  saveDraft(threadId, text) {
+    const key = DRAFT + (threadId ?? "new");
+    if (text === "") this.#storage.removeItem(key);
+    else this.#storage.setItem(key, text);
+  }
+
+  #read() {
+    try {
+      return JSON.parse(this.#storage.getItem(OUTBOX) ?? "[]");
+    } catch {
+      return [];
+    }
+  }
+
+  #write(messages) {
+    this.#storage.setItem(OUTBOX, JSON.stringify(messages));
+  }
+}
+
+// crypto.randomUUID exists in secure contexts only, and a laptop on the local network often is not one.
+function randomKey() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,66 @@
+// The list of turns. Draws what has changed once per frame, reads older turns when they come into sight.
+
+import { isOver } from "../conversation.js";
+import { h, setAttribute, ViewList } from "../helpers/dom.js";
+import { oncePerFrame } from "../helpers/timing.js";
+import { TurnView } from "./turn.js";
+
+const SIGHT = "1200px 0px";
+
+export class ConversationView {
+  #list;
+  #views;
+  #on;
+  #turns = [];
+  #sight;
+  #byElement = new WeakMap();
+  #drawSoon = oncePerFrame(() => this.#draw());
+
+  /** `on` has what TurnView asks for, and onDrawn(turn) after a turn has been drawn. */
+  constructor(list, scroller, on) {
+    this.#list = list;
+    this.#views = new ViewList(list);
+    this.#on = on;
+    this.#sight = new IntersectionObserver((entries) => this.#seen(entries), { root: scroller, rootMargin: SIGHT });
+  }
+
+  show(turns) {
+    this.#turns = turns;
+    this.#drawSoon();
+  }
+
+  #draw() {
+    const last = this.#turns.at(-1);
+    setAttribute(
+      this.#list,
+      "aria-busy",
+      this.#turns.some((turn) => turn.phase === "accepted" && !isOver(turn)),
+    );
+    this.#views.show(this.#turns, (turn) => this.#create(turn), last);
+    for (const turn of this.#turns) this.#on.onDrawn(turn);
+  }
+
+  #create(turn) {
+    const view = new TurnView(turn, this.#on);
+    const item = {
+      element: view.element,
+      update: (current, last) => view.update(current, current === last),
+      destroy: () => this.#drop(view),
+    };
+    this.#byElement.set(view.element, turn.key);
+    this.#sight.observe(view.element);
+    return item;
+  }
+
+  #drop(view) {
+    this.#sight.unobserve(view.element);
+    view.destroy();
+  }
+
+  #seen(entries) {
+    for (const { isIntersecting, target } of entries) {
+      const turn = isIntersecting && this.#turns.find(({ key }) => key === this.#byElement.get(target));
+      if (turn && turn.loaded === "no" && turn.phase === "accepted") this.#on.onLoad(turn);
+    }
+  }
+}

@@ -1,0 +1,247 @@
+// One turn of the conversation: the question, what the agents did, and the answer.
+
+import { isOver } from "../conversation.js";
+import { arrange, h, newId, setAttribute, setText } from "../helpers/dom.js";
+import { count, formatDuration, formatNumber } from "../helpers/format.js";
+import { icon } from "../helpers/icons.js";
+import { stopTicking, tickSince } from "../helpers/timing.js";
+import { activityOf, answerOf, chartsOf, countWork, isFinished } from "../summary.js";
+import { failureWords } from "../words.js";
+import { smallButton } from "./button.js";
+import { StepsView } from "./call.js";
+import { Fold } from "./fold.js";
+import { chartView, isChart } from "./chart.js";
+import { copyButton, MarkdownView } from "./markdown.js";
+import { resultView } from "./result.js";
+import { spinner } from "./tool.js";
+
+export class TurnView {
+  #turn;
+  #shown = null;
+  #on;
+  #steps = null;
+  #context = null;
+  #text = h("p", { class: "question__text" });
+  #delivery = h("div", { class: "question__delivery" });
+  #state = h("span", { class: "work__state" });
+  #label = h("span", { class: "work__label" });
+  #time = h("span", { class: "work__time" });
+  #stop = h("button", { type: "button", class: "button button--small work__stop" });
+  #markdown = new MarkdownView();
+  #answer = h("div", { class: "answer" });
+  #after = h("div", { class: "answer__after" });
+  #fold;
+
+  /** `on` has onStop, onRetry, onResend, onDiscard, onLoad (all given the turn) and isReading(). */
+  constructor(turn, on) {
+    this.#turn = turn;
+    this.#on = on;
+    const heading = newId("question");
+    const folding = { onOpen: (body) => this.#open(body), onClose: (body) => this.#close(body) };
+    this.#fold = new Fold("work", [this.#state, this.#label, this.#time], folding);
+    this.#stop.addEventListener("click", () => on.onStop(this.#turn));
+    const question = h("div", { class: "question", id: heading }, this.#text, this.#delivery);
+    const work = h(
+      "div",
+      { class: "work" },
+      h("div", { class: "work__bar" }, this.#fold.button, this.#stop),
+      this.#fold.body,
+    );
+    this.reply = h("div", { class: "reply" }, work, this.#answer, this.#after);
+    this.element = h("article", { class: "turn", "aria-labelledby": heading }, question, this.reply);
+  }
+
+  /** `isLast` is true for the newest turn of the conversation: its steps stay open. */
+  update(turn, isLast) {
+    this.#turn = turn;
+    setText(this.#text, turn.question);
+    this.element.dataset.phase = turn.phase;
+    this.#showDelivery(turn);
+    setAttribute(this.reply, "hidden", turn.phase !== "accepted");
+    if (turn.phase !== "accepted") return;
+    this.element.dataset.state = stateOf(turn);
+    this.#showWork(turn, isLast);
+    this.#showAnswer(turn);
+    this.#showAfter(turn);
+  }
+
+  destroy() {
+    stopTicking(this.#time);
+    this.#steps?.destroy();
+  }
+
+  #showDelivery(turn) {
+    if (turn.phase === "accepted") return this.#delivery.replaceChildren();
+    if (turn.phase === "pending") return this.#delivery.replaceChildren(spinner(), "Sending…");
+    const resend = smallButton("Send again", () => this.#on.onResend(this.#turn), { iconName: "retry" });
+    const discard = smallButton("Discard", () => this.#on.onDiscard(this.#turn), { quiet: true });
+    const reason = h(
+      "span",
+      { class: "question__error", role: "alert" },
+      icon("warning"),
+      `Not sent. ${turn.error?.message ?? ""}`,
+    );
+    return this.#delivery.replaceChildren(reason, resend, discard);
+  }
+
+  #showWork(turn, isLast) {
+    const { story } = turn;
+    const over = isOver(turn);
+    this.#state.replaceChildren(over ? icon(WORK_ICONS[stateOf(turn)] ?? "check") : spinner());
+    setText(this.#label, over ? pastLabel(turn) : presentLabel(turn));
+    this.#showTime(turn, over);
+    setAttribute(this.#stop, "hidden", over);
+    setAttribute(this.#stop, "disabled", turn.stopping);
+    if (!over) this.#stop.replaceChildren(icon("stop"), turn.stopping ? "Stopping…" : "Stop");
+    this.#context = { story, runId: turn.runId, isReading: this.#on.isReading };
+    setAttribute(this.#fold.button, "disabled", !hasSteps(story));
+    this.#fold.suggest(hasSteps(story) && (!over || isLast));
+    if (this.#fold.isOpen) this.#showSteps();
+  }
+
+  #showTime(turn, over) {
+    const { story, run } = turn;
+    const startedAt = story.startedAt || run?.started_at || run?.created_at || turn.createdAt;
+    if (!over) return tickSince(this.#time, startedAt);
+    stopTicking(this.#time);
+    const endedAt = story.endedAt || run?.ended_at;
+    return setText(this.#time, endedAt && startedAt ? formatDuration(endedAt - startedAt) : "");
+  }
+
+  #open(body) {
+    this.#steps = new StepsView();
+    body.append(this.#steps.element);
+    this.#showSteps();
+  }
+
+  #close(body) {
+    this.#steps.destroy();
+    this.#steps = null;
+    body.replaceChildren();
+  }
+
+  #showSteps() {
+    const { story } = this.#context;
+    const root = story.calls[story.rootId];
+    if (root) this.#steps.update(root, this.#context, answerOf(story).key);
+  }
+
+  #showAnswer({ story }) {
+    const { text, result } = answerOf(story);
+    this.#markdown.update(text ?? "", { streaming: !isFinished(story) && text !== null });
+    if (result === null) return arrange(this.#answer, text ? [this.#markdown.element] : []);
+    if (this.#shown?.result !== result) this.#answer.replaceChildren(resultView(result));
+    this.#shown = { ...this.#shown, result };
+    return undefined;
+  }
+
+  // What follows the answer is made once, when the run has ended, or when its loading has failed.
+  #showAfter(turn) {
+    const key = `${isFinished(turn.story)} ${turn.loaded} ${turn.story.state} ${turn.run?.state}`;
+    if (this.#shown?.after === key) return;
+    this.#shown = { ...this.#shown, after: key };
+    this.#after.replaceChildren(...afterOf(turn, this.#on).filter(Boolean));
+  }
+}
+
+const WORK_ICONS = { completed: "check", failed: "warning", cancelled: "stop" };
+
+function stateOf(turn) {
+  return isFinished(turn.story) ? turn.story.state : (turn.run?.state ?? turn.story.state);
+}
+
+function hasSteps(story) {
+  const root = story.calls[story.rootId];
+  if (!root) return false;
+  const { key } = answerOf(story);
+  return root.parts.some((part) => part.key !== key);
+}
+
+function presentLabel({ story, stopping }) {
+  if (stopping) return "Stopping…";
+  if (story.seq === 0) return "Waiting for a worker";
+  if (story.state === "waiting") return "Waiting for a person's yes";
+  const { agentName, tool, last } = activityOf(story);
+  if (tool) return `${agentName} runs ${tool.name}`;
+  if (last?.kind === "message") return `${agentName} is writing`;
+  return `${agentName} is thinking`;
+}
+
+function pastLabel(turn) {
+  const { agents, tools, problems } = countWork(turn.story);
+  const facts = [
+    agents > 0 && count(agents, "agent"),
+    tools > 0 && count(tools, "tool call"),
+    problems > 0 && `${problems} failed`,
+  ];
+  const outcome = { failed: "Failed", cancelled: "Stopped" }[stateOf(turn)] ?? "Done";
+  if (!isFinished(turn.story)) return turn.loaded === "failed" ? "The steps could not be read" : outcome;
+  return [outcome, ...facts.filter(Boolean)].join(" · ");
+}
+
+function afterOf(turn, on) {
+  const { story } = turn;
+  if (turn.loaded === "failed") return [loadFailure(turn, on)];
+  if (!isFinished(story)) return isOver(turn) && turn.loaded === "yes" ? [forgotten()] : [];
+  const root = story.calls[story.rootId];
+  if (story.state === "failed") return [failureCallout(root?.error, turn, on)];
+  if (story.state === "cancelled") return [stoppedCallout(turn, on)];
+  const charts = chartsOf(story).filter(isChart);
+  const figures = charts.length > 0 && h("div", { class: "figures" }, charts.map(chartView));
+  return [
+    figures,
+    h(
+      "div",
+      { class: "answer__tools" },
+      copyButton(() => copyText(story)),
+      usageOf(root),
+    ),
+  ];
+}
+
+function forgotten() {
+  return h("p", { class: "callout" }, "The steps of this run are no longer kept.");
+}
+
+function copyText(story) {
+  const { text, result } = answerOf(story);
+  return text ?? JSON.stringify(result, null, 2);
+}
+
+function usageOf(root) {
+  if (!root?.usage) return null;
+  const { input_tokens: input, output_tokens: output, model_requests: requests } = root.usage;
+  const parts = [
+    root.model,
+    `${formatNumber(input)} tokens in, ${formatNumber(output)} out`,
+    count(requests, "model request"),
+  ];
+  return h("span", { class: "answer__usage" }, parts.filter(Boolean).join(" · "));
+}
+
+function failureCallout(error, turn, on) {
+  const { title, text } = failureWords(error);
+  const words = [h("p", { class: "callout__title" }, title), text && h("p", {}, text)];
+  return callout("warning", [words, retryButton(turn, on)], { isBad: true });
+}
+
+function stoppedCallout(turn, on) {
+  const isPartial = answerOf(turn.story).text !== null;
+  const text = isPartial ? "Stopped before the answer was finished. What was written so far is kept." : "Stopped.";
+  return callout("stop", [h("p", {}, text), retryButton(turn, on)]);
+}
+
+function loadFailure(turn, on) {
+  const again = smallButton("Read again", () => on.onLoad(turn), { iconName: "retry" });
+  return callout("warning", [h("p", {}, turn.error?.message ?? "The steps could not be read."), again], {
+    isBad: true,
+  });
+}
+
+function retryButton(turn, on) {
+  return smallButton("Ask again", () => on.onRetry(turn), { iconName: "retry" });
+}
+
+function callout(iconName, content, { isBad = false } = {}) {
+  return h("div", { class: isBad ? "callout callout--bad" : "callout" }, icon(iconName), h("div", {}, content));
+}
