@@ -87,6 +87,8 @@ def open_event_stream(run_id: str, after: str | int, *, user_id: str) -> Respons
     Returns:
         A response that writes nothing: return it from the view.
     """
+    if request.method == "HEAD":
+        return Response(content_type="text/event-stream")
     try:
         handed = hand_off(request.environ)
     except HandOffImpossible as error:

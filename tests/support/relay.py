@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 from websockets.sync.client import connect as open_websocket
 
@@ -111,7 +112,7 @@ class RunWriter:
     def append_in_silence(self, count: int = 1) -> None:
         """Write events whose notices are lost: they are in the log and the record, but were never published."""
         for _ in range(count):
-            seq = int(self._client.hincrby(keys.run(self.run_id), "last_seq", 1))  # type: ignore[arg-type]
+            seq = int(self._client.hincrby(keys.run(self.run_id), "last_seq", 1))
             cursor = f"{seq}-{new_tag()}"
             data = PartialResultData(message_id="m1", text=str(seq))
             raw = codec.encode(PartialResult(**{**self._envelope(), "seq": seq, "cursor": cursor}, data=data))
@@ -126,7 +127,8 @@ class RunWriter:
         with self._client.pipeline() as step:
             # A stream refuses ids below its greatest, so it is written anew.
             step.delete(log)
-            for entry_id, fields in self._client.xrange(log, max=f"{self.last}-0"):  # type: ignore[misc,union-attr]
+            kept: Any = self._client.xrange(log, max=f"{self.last}-0")
+            for entry_id, fields in kept:
                 step.xadd(log, fields, id=entry_id)
             step.hset(keys.run(self.run_id), mapping={"last_seq": self.last, "last_cursor": self.cursors[-1]})
             step.execute()
@@ -139,8 +141,8 @@ class RunWriter:
 class RelayServer:
     """A gunicorn with the relay, on a free port."""
 
-    def __init__(self, redis_url: str, directory: Path, *, port: int | None = None, **settings: str) -> None:
-        self.port = port or free_port()
+    def __init__(self, redis_url: str, directory: Path, **settings: str) -> None:
+        self.port = free_port()
         variables = {"REDIS_URL": redis_url, "PORT": str(self.port), **settings}
         command = 'gunicorn "tests.support.relay_app:create_app()" --config web/gunicorn.py'
         self.process = Process(f"relay.{self.port}", command, settings=variables, directory=directory, cwd=ROOT)
@@ -229,6 +231,12 @@ class Browser:
             for item in self.read():
                 if item.get("op") == op and facts.items() <= item.items():
                     return item
+
+    def read_to_end(self) -> None:
+        """Read until the connection is closed."""
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                self.read()
 
     def _apply(self, item: dict[str, Any]) -> None:
         if "op" in item:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from typing import Any
 
 from flask import Flask, Response, request
@@ -28,6 +29,12 @@ def create_app() -> Flask:
     def follow(run_id: str) -> Response:
         after = request.args.get("after", "0")
         return sockets.open_event_stream(run_id, after, user_id=request.headers.get("X-User", ""))
+
+    @app.get("/hold")
+    def hold() -> str:
+        """A request that takes its time."""
+        time.sleep(float(request.args["seconds"]))
+        return "done"
 
     @app.get("/state")
     def show_state() -> dict[str, Any]:

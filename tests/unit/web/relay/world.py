@@ -1,0 +1,187 @@
+"""A run, its log and its channel as the state machines see them, with every fault that a network has. No I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from web.relay.feed import Feed, Read
+from web.relay.limits import RelayLimits
+from web.relay.ring import Batch, LoggedEvent, Page, read_event
+from web.relay.subscription import Begin, CaughtUp, Ended, Move, Restart, Subscription, Wait
+
+LIMITS = replace(RelayLimits(), ring_events=8, tail_events=4, page_events=3, pending_events=6)
+
+
+def raw_event(seq: int, tag: int, *, terminal: bool = False, text: str = "") -> bytes:
+    """An event's JSON text with a tag of our choice."""
+    kind = "agent_completed" if terminal else "partial_result"
+    cursor = f"{seq}-{tag:08x}"
+    return msgspec.json.encode({"type": kind, "seq": seq, "cursor": cursor, "terminal": terminal, "data": text})
+
+
+class World:
+    """One run's log, what was published and not yet delivered, and a feed that is told of it."""
+
+    def __init__(self, limits: RelayLimits = LIMITS) -> None:
+        self.limits = limits
+        self.log: dict[int, bytes] = {}
+        self.top = 0
+        self.in_flight: deque[bytes] = deque()
+        self.feed = Feed("run_1", limits)
+        self.reading: Read | None = None
+        self.is_subscribed = False
+        self.viewers: list[Watcher] = []
+        self._tag = 0
+
+    def append(self, count: int = 1, *, lost: bool = False, terminal: bool = False) -> None:
+        """Write events; `lost` ones are in the log, but nobody hears of them."""
+        for _ in range(count):
+            self._tag += 1
+            self.top += 1
+            raw = raw_event(self.top, self._tag, terminal=terminal)
+            self.log[self.top] = raw
+            if self.is_subscribed and not lost:
+                self.in_flight.append(raw)
+
+    def roll_back(self, count: int) -> None:
+        """Lose the newest events, as a failover to a replica that was behind does."""
+        for _ in range(min(count, self.top)):
+            self.log.pop(self.top, None)
+            self.top -= 1
+
+    def trim(self, keep_from: int) -> None:
+        self.log = {seq: raw for seq, raw in self.log.items() if seq >= keep_from}
+
+    def subscribe(self) -> None:
+        """The channel is confirmed."""
+        self.is_subscribed = True
+        self._note(self.feed.on_subscribed())
+
+    def disconnect(self) -> None:
+        """The subscriber connection breaks, with what was on its way."""
+        self.is_subscribed = False
+        self.in_flight.clear()
+        self.feed.on_disconnected()
+
+    def deliver(self) -> None:
+        """The oldest message on its way arrives."""
+        if self.in_flight:
+            self._note(self.feed.on_message(self.in_flight.popleft()))
+
+    def hear(self, raw: bytes) -> None:
+        """A message arrives that is not in order, doubled or forged."""
+        self._note(self.feed.on_message(raw))
+
+    def answer_read(self) -> None:
+        """The feed's read is answered with what the log holds now."""
+        if (read := self.reading) is not None:
+            self.reading = None
+            self._note(self.feed.on_page(read, self.page(read)))
+
+    def audit(self) -> None:
+        cursor = read_event(self.log[self.top]).cursor if self.top in self.log else ""
+        self._note(self.feed.on_top(self.top, cursor))
+
+    def page(self, read: Read) -> Page:
+        """Read the log as `History` does."""
+        if read.start is None:
+            seqs = sorted(self.log)[-read.limit :]
+        else:
+            seqs = [seq for seq in sorted(self.log) if seq >= read.start][: read.limit]
+        events = [read_event(self.log[seq]) for seq in seqs]
+        return Page(events, len(events) == read.limit, self.top)
+
+    def watch(self, after: str | int = 0) -> Watcher:
+        watcher = Watcher(self, after)
+        self.viewers.append(watcher)
+        return watcher
+
+    def settle(self) -> None:
+        """Let everything arrive and everyone read on until nothing is left to do."""
+        if not self.is_subscribed:
+            self.subscribe()
+        for _ in range(3):
+            while self.in_flight or self.reading:
+                self.deliver()
+                self.answer_read()
+            self.audit()
+        while self.reading:
+            self.answer_read()
+        for viewer in self.viewers:
+            viewer.run()
+
+    def cursor(self, seq: int) -> str:
+        return read_event(self.log[seq]).cursor
+
+    def _note(self, read: Read | None) -> None:
+        if read is not None:
+            self.reading = read
+
+
+class Watcher:
+    """A viewer that keeps the browser's rules, and fails on a duplicate or a hole."""
+
+    def __init__(self, world: World, after: str | int = 0) -> None:
+        self._world = world
+        self.subscription = Subscription(world.feed, after, world.limits)
+        self.last = _claimed_seq(after)
+        self.shown: list[str] = []
+        self.moves: list[Any] = []
+        self.reading: Read | None = None
+
+    def run(self) -> Watcher:
+        """Go on until there is nothing to do; reads are answered at once."""
+        while self.step():
+            pass
+        return self
+
+    def step(self) -> bool:
+        """Do one thing; False when there is nothing to do."""
+        if self.reading is not None:
+            read, self.reading = self.reading, None
+            self.subscription.on_page(self._world.page(read))
+            return True
+        move = self.subscription.advance()
+        self._take(move)
+        return not isinstance(move, Wait | Ended)
+
+    @property
+    def resets(self) -> list[Restart]:
+        return [move for move in self.moves if isinstance(move, Restart)]
+
+    @property
+    def has_ended(self) -> bool:
+        return any(isinstance(move, Ended) for move in self.moves)
+
+    def count(self, kind: type) -> int:
+        return sum(isinstance(move, kind) for move in self.moves)
+
+    def _take(self, move: Move) -> None:
+        match move:
+            case Batch():
+                for event in move.events:
+                    self._show(event)
+            case Restart(_, cursor):
+                self.moves.append(move)
+                self.last = int(cursor)
+                self.shown = []
+            case Begin() | CaughtUp() | Ended():
+                self.moves.append(move)
+            case Read():
+                self.reading = move
+            case Wait():
+                pass
+
+    def _show(self, event: LoggedEvent) -> None:
+        assert event.seq == self.last + 1, f"event {event.seq} after {self.last}"
+        self.last = event.seq
+        self.shown.append(event.cursor)
+
+
+def _claimed_seq(after: str | int) -> int:
+    digits = str(after).partition("-")[0]
+    return int(digits) if digits.isdigit() else 0

@@ -1,0 +1,234 @@
+"""The process's one subscriber connection to Redis, on the relay's event loop.
+
+Raw protocol and hiredis: redis-py's subscriber costs ten times the CPU per message. Messages are handed on in the
+batches in which they were read from the socket, so that what belongs to one run goes out in one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, cast
+
+import hiredis
+from redis.asyncio.connection import parse_url
+
+from web.relay.backoff import Backoff
+from web.relay.errors import BusRefused, HistoryUnavailable
+from web.relay.limits import RelayLimits
+
+logger = logging.getLogger(__name__)
+
+#: Channels per SUBSCRIBE: a reconnect with thousands must not be one command of megabytes.
+SUBSCRIBE_BATCH = 512
+
+Message = tuple[bytes, bytes]
+
+
+class BusListener(Protocol):
+    """Is told what happens; called on the event loop, must not block."""
+
+    def on_subscribed(self, channel: bytes) -> None:
+        """Every message of the channel from here on will be seen, until `on_lost`."""
+
+    def on_messages(self, messages: Sequence[Message]) -> None:
+        """(channel, payload) in the order of publication."""
+
+    def on_lost(self) -> None:
+        """The connection broke: no channel is subscribed until `on_subscribed` says so again."""
+
+
+class Bus:
+    """Keeps one connection up and the channels subscribed; `run` does the work until it is cancelled."""
+
+    def __init__(self, redis_url: str, listener: BusListener, *, probe_channel: str, limits: RelayLimits) -> None:
+        self._options: dict[str, Any] = dict(parse_url(redis_url))
+        self._listener = listener
+        self._limits = limits
+        self._probe_channel = probe_channel.encode()
+        self._channels: set[bytes] = {self._probe_channel}
+        #: SUBSCRIBE commands whose confirmation is still to come. More than one when a channel was left and taken again
+        #: at once: only the last confirmation counts.
+        self._unconfirmed: Counter[bytes] = Counter()
+        self._connection: _Connection | None = None
+        self._is_confirmed = False
+        self._echo = ""
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connection is not None
+
+    def subscribe(self, channel: str) -> None:
+        """Listen to a channel; confirmed by `on_subscribed`, again after every reconnect."""
+        name = channel.encode()
+        self._channels.add(name)
+        self._send_subscribe([name])
+
+    def unsubscribe(self, channel: str) -> None:
+        name = channel.encode()
+        self._channels.discard(name)
+        if self._connection is not None:
+            self._connection.send(b"UNSUBSCRIBE", name)
+
+    async def run(self) -> None:
+        """Connect, and connect again whenever the connection breaks."""
+        backoff = Backoff(self._limits)
+        while True:
+            self._is_confirmed = False
+            try:
+                connection = await self._connect()
+                await connection.closed
+            except (OSError, TimeoutError, BusRefused) as error:
+                logger.warning("no subscriber connection", extra={"action": "bus_down", "reason": str(error)})
+            finally:
+                self._drop()
+            if self._is_confirmed:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_wait())
+
+    async def probe(self, publish: Callable[[str, str], Awaitable[None]]) -> None:
+        """Publish to ourselves again and again; a connection that stays deaf is rebuilt.
+
+        After a failover a connection can be open and subscribed, and yet hear nothing.
+        """
+        number = misses = 0
+        while True:
+            number += 1
+            connection = self._connection
+            try:
+                await publish(self._probe_channel.decode(), str(number))
+            except HistoryUnavailable:
+                # Says nothing about the subscriber connection.
+                await asyncio.sleep(self._limits.probe_seconds)
+                continue
+            await asyncio.sleep(self._limits.probe_seconds)
+            has_heard = self._echo == str(number)
+            misses = 0 if has_heard or connection is None or connection is not self._connection else misses + 1
+            if misses >= self._limits.probe_misses:
+                misses = 0
+                logger.error("subscriber connection is deaf", extra={"action": "bus_rebuilt"})
+                self.rebuild()
+
+    def rebuild(self) -> None:
+        """Cut the connection; `run` makes a new one."""
+        if self._connection is not None:
+            self._connection.abort()
+
+    async def _connect(self) -> _Connection:
+        connection = await asyncio.wait_for(_open(self._options, self._on_replies), self._limits.redis_seconds)
+        self._connection = connection
+        if self._options.get("password"):
+            credentials = [self._options.get("username"), self._options["password"]]
+            connection.send(b"AUTH", *(part.encode() for part in credentials if part))
+        # No SELECT: channels do not belong to a database.
+        self._unconfirmed.clear()
+        self._send_subscribe(sorted(self._channels))
+        return connection
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort()
+            self._listener.on_lost()
+
+    def _send_subscribe(self, channels: Sequence[bytes]) -> None:
+        if self._connection is None:
+            return
+        for start in range(0, len(channels), SUBSCRIBE_BATCH):
+            batch = channels[start : start + SUBSCRIBE_BATCH]
+            self._unconfirmed.update(batch)
+            self._connection.send(b"SUBSCRIBE", *batch)
+
+    def _on_replies(self, replies: Iterable[Any]) -> None:
+        messages: list[Message] = []
+        for reply in replies:
+            match reply:
+                case [b"message", channel, payload]:
+                    if channel == self._probe_channel:
+                        self._echo = payload.decode(errors="replace")
+                    else:
+                        messages.append((channel, payload))
+                case [b"subscribe", channel, _]:
+                    self._confirm(channel)
+                case hiredis.ReplyError():
+                    raise BusRefused(str(reply))
+        if messages:
+            self._listener.on_messages(messages)
+
+    def _confirm(self, channel: bytes) -> None:
+        self._unconfirmed[channel] -= 1
+        if self._unconfirmed[channel] <= 0:
+            del self._unconfirmed[channel]
+            if channel == self._probe_channel:
+                self._is_confirmed = True
+            elif channel in self._channels:
+                self._listener.on_subscribed(channel)
+
+
+class _Connection(asyncio.Protocol):
+    """Bytes to replies, commands to bytes."""
+
+    def __init__(self, on_replies: Callable[[Iterable[Any]], None]) -> None:
+        self._reader = hiredis.Reader()
+        self._on_replies = on_replies
+        self._transport: asyncio.Transport | None = None
+        #: Done when the connection is closed; raises what closed it.
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            self._on_replies(list(iter(self._reader.gets, False)))
+        except (BusRefused, hiredis.ProtocolError) as error:
+            self._close(BusRefused(str(error)))
+            self.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._close(ConnectionResetError(f"Redis closed the subscriber connection ({exc or 'end of stream'})"))
+
+    def send(self, *command: bytes) -> None:
+        if self._transport is not None:
+            # The stub speaks of a tuple of one.
+            self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type]
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _close(self, reason: Exception) -> None:
+        if not self.closed.done():
+            self.closed.set_exception(reason)
+
+
+async def _open(options: Mapping[str, Any], on_replies: Callable[[Iterable[Any]], None]) -> _Connection:
+    loop = asyncio.get_running_loop()
+    if path := options.get("path"):
+        _, connection = await loop.create_unix_connection(lambda: _Connection(on_replies), path)
+        return connection
+    is_tls = any(name.startswith("ssl_") for name in options) or "SSL" in str(options.get("connection_class"))
+    _, connection = await loop.create_connection(
+        lambda: _Connection(on_replies),
+        options.get("host", "localhost"),
+        options.get("port", 6379),
+        ssl=_tls_context(options) if is_tls else None,
+    )
+    return connection
+
+
+def _tls_context(options: Mapping[str, Any]) -> ssl.SSLContext:
+    """Build what the address asks for, with the words that redis-py understands in its query part."""
+    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
+    if certificate := options.get("ssl_certfile"):
+        context.load_cert_chain(certificate, options.get("ssl_keyfile"))
+    if str(options.get("ssl_check_hostname", "true")).lower() in ("false", "0", "no"):
+        context.check_hostname = False
+    if str(options.get("ssl_cert_reqs", "required")).lower() in ("none", "cert_none", "0"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
