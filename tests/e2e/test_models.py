@@ -14,7 +14,6 @@ from tests.support.model_provider import KEY, ModelProvider, call, reply, text, 
 from tests.support.system import System, running_system
 from tests.support.waiting import scaled
 
-
 Protocol = Literal["openai", "anthropic"]
 
 
@@ -30,7 +29,9 @@ def shared_provider() -> Iterator[ModelProvider]:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, shared_provider: ModelProvider, protocol: Protocol) -> Iterator[System]:
+def system(
+    tmp_path_factory: pytest.TempPathFactory, shared_provider: ModelProvider, protocol: Protocol
+) -> Iterator[System]:
     settings = {**shared_provider.environment(protocol), "MODEL_MAX_RETRIES": "2"}
     with running_system(tmp_path_factory.mktemp(f"models-{protocol}"), settings) as running:
         yield running

@@ -111,4 +111,5 @@ async def vandal(ctx: AgentContext) -> str:
     """Answers with markup that must stay text."""
     await ctx.tools.call("markup")
     await ctx.think("<script>window.hacked = 1</script>")
-    return "<img src=x onerror='window.hacked=1'> **bold** [link](javascript:window.hacked=1) <script>window.hacked=1</script>"
+    link = "[link](javascript:window.hacked=1)"
+    return f"<img src=x onerror='window.hacked=1'> **bold** {link} <script>window.hacked=1</script>"

@@ -54,7 +54,7 @@ class Client:
             yield socket
 
     def follow(self, run_id: str, *, after: str | int = 0, at_most: int | None = None) -> list[Event]:
-        """Events after a cursor until the last one, or until `at_most` are there. Cuts nothing out: duplicates stay in."""
+        """Events after a cursor until the last one, or until `at_most` are there. Duplicates would stay in."""
         found: list[Event] = []
         with self.socket() as socket:
             socket.send(json.dumps({"op": "subscribe", "run_id": run_id, "after": after}))

@@ -28,7 +28,8 @@ class ModelProvider:
         self._settings = settings
         self._failures = Failures(settings)
         self._patience = patience or Patience(max_retries=settings.max_retries)
-        made: tuple[Model, httpx2.AsyncClient | None] = _offline_model(settings) if self.offline else _real_model(settings)
+        make = _offline_model if self.offline else _real_model
+        made: tuple[Model, httpx2.AsyncClient | None] = make(settings)
         self._model, self._client = made
 
     def model(self, *, on_retry: Callable[[str], Any]) -> Model:
