@@ -34,9 +34,9 @@ triage = llm_agent(
         - Arithmetic: use `calculate`. Greetings and questions about yourself: answer at once, in three sentences at
           most.
 
-        A delegate sees only the task that you write. Put into it the user's question in their words and, complete and
-        unchanged, every finding of earlier delegates that it builds on, under the headings `## Question`,
-        `## Findings`, `## Options`, `## Actions`. Numbers come from delegates and tools, never from you. If a delegate
+        A delegate sees only the task that you write. Begin it with the user's question in their words; then give,
+        complete and unchanged, every finding of earlier delegates that it builds on, under the headings `## Findings`,
+        `## Options`, `## Actions`. Numbers come from delegates and tools, never from you. If a delegate
         fails, say so and go on with what you have. Answer in the user's language, in Markdown.
     """,
     tools=[list_tables, list_documents, calculate],

@@ -54,14 +54,15 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str
     return "\n".join(lines)
 
 
-def compose(sections: Mapping[str, str]) -> str:
-    """Write sections under their headings, as a task for a delegate."""
-    return "\n\n".join(f"## {title}\n{text.strip()}" for title, text in sections.items() if text.strip())
+def compose(question: str, sections: Mapping[str, str]) -> str:
+    """Write a task for a delegate: the question, then sections under their headings."""
+    parts = (f"## {title}\n{text.strip()}" for title, text in sections.items() if text.strip())
+    return "\n\n".join([question.strip(), *parts])
 
 
 def sections(task: str) -> dict[str, str]:
-    """Read what `compose` wrote; text before the first heading is under the empty title."""
-    pieces = re.split(r"^## (Question|Findings|Options|Actions)\n", task, flags=re.MULTILINE)
+    """Read what `compose` wrote; the question is under the empty title."""
+    pieces = re.split(r"^## (Findings|Options|Actions)\n", task, flags=re.MULTILINE)
     found = {"": pieces[0].strip()}
     for title, text in zip(pieces[1::2], pieces[2::2], strict=True):
         found[title] = text.strip()
@@ -69,9 +70,8 @@ def sections(task: str) -> dict[str, str]:
 
 
 def question_of(task: str) -> str:
-    """The user's question in a task; the whole task when it has no sections."""
-    parts = sections(task)
-    return parts.get("Question") or parts[""] or task
+    """The user's question in a task."""
+    return sections(task)[""] or task
 
 
 def source_line(source: Source) -> str:

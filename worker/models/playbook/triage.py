@@ -66,20 +66,19 @@ def _answer_question(task: Task, _expression: str) -> Script:
     if not is_about_data:
         return _NOT_UNDERSTOOD
     if not has_rows:
-        return (yield from ask("data_helper", compose({"Question": question}), "There is no data to answer from."))
+        return (yield from ask("data_helper", question, "There is no data to answer from."))
     return (yield from _analyse(question))
 
 
 def _analyse(question: str) -> Script:
-    found = {"Question": question}
-    found["Findings"] = yield from ask("data", compose(found), "`data` can answer this from the tables.")
+    found = {"Findings": (yield from ask("data", question, "`data` can answer this from the tables."))}
     if INSUFFICIENT in found["Findings"]:
-        return (yield from ask("data_helper", compose(found), "The data does not suffice; what is missing?"))
+        return (yield from ask("data_helper", compose(question, found), "The data does not suffice; what is missing?"))
     if not wants_advice(question):
         return without_source(found["Findings"])
     for agent, heading, thought in _ADVISERS:
-        found[heading] = yield from ask(agent, compose(found), thought)
-    return (yield from ask("reporting", compose(found), "At last the report."))
+        found[heading] = yield from ask(agent, compose(question, found), thought)
+    return (yield from ask("reporting", compose(question, found), "At last the report."))
 
 
 def _is_about(question: str, tables: list[list[object]]) -> bool:
