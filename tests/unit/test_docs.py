@@ -11,10 +11,12 @@ import pytest
 from tests.support.environment import ROOT
 from web.relay.messages import CloseCode
 from web.settings import WebSettings
+from worker.agent.registry import load_registry
 from worker.contract.environment import SettingsError
 from worker.contract.errors import FailureCode
 from worker.contract.events import EVENT_TYPES
 from worker.settings import WorkerSettings
+from worker.wiring import quick_check
 
 
 class Recording(Mapping[str, str]):
@@ -82,6 +84,18 @@ def test_links_between_pages_lead_somewhere() -> None:
     ]
 
     assert broken == []
+
+
+async def test_the_agents_of_the_readme_are_wired(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [code] = re.findall(r"```python\n# (?:team_agents.py)\n(.*?)```", page("README.md"), re.DOTALL)
+    (tmp_path / "team_agents.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    found = await quick_check(load_registry(["team_agents", "worker.crew.agents"]))
+
+    assert len(code.splitlines()) <= 20
+    assert [agent for agent, _ in found][:2] == ["counter", "buyer"]
+    assert [problems for _, problems in found] == [[]] * 10
 
 
 def test_the_readme_stays_short() -> None:

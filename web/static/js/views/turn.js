@@ -213,7 +213,8 @@ function usageOf(root) {
   const { input_tokens: input, output_tokens: output, model_requests: requests } = root.usage;
   const parts = [
     root.model,
-    `${formatNumber(input)} tokens in, ${formatNumber(output)} out`,
+    // The offline model has none.
+    input + output > 0 && `${formatNumber(input)} tokens in, ${formatNumber(output)} out`,
     count(requests, "model request"),
   ];
   return h("span", { class: "answer__usage" }, parts.filter(Boolean).join(" · "));
