@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from flask import Flask, Request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from web import about, files, health, pages, runs, sockets, threads
+from web import about, files, health, metrics, pages, runs, sockets, threads
 from web.answers import register_errors
 from web.bodies import register_drain
 from web.catalogue import CatalogueReader
@@ -52,7 +52,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     register_identity(app, services.identity)
     register_headers(app)
     sockets.register(app, services.relay, identify=_identify, allowed_origins=settings.origins)
-    for module in (runs, threads, files, about, pages, health):
+    for module in (runs, threads, files, about, pages, health, metrics):
         app.register_blueprint(module.blueprint)
     return app
 

@@ -9,10 +9,14 @@ import signal
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from web.settings import WebSettings
+from worker.contract.environment import SettingsError
+
 if TYPE_CHECKING:
     from web.relay.relay import Relay
 
-bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
+#: A platform's router comes from outside; `make run` and the tests say 127.0.0.1.
+bind = f"{os.environ.get('BIND_HOST', '0.0.0.0')}:{os.environ.get('PORT', '8000')}"  # noqa: S104
 
 #: The relay takes over sockets from this kind of worker only.
 worker_class = "gthread"
@@ -39,6 +43,14 @@ _QUICK_STOP_SECONDS = 2.0
 _STOP_SECONDS = 5.0
 #: Descriptors to ask for where the platform sets no upper bound.
 _DESCRIPTORS = 65_536
+
+
+def on_starting(server: Any) -> None:
+    """Refuse to start with wrong settings: one clear message, instead of a traceback from each process."""
+    try:
+        WebSettings.from_env(os.environ)
+    except SettingsError as error:
+        raise SystemExit(str(error)) from None
 
 
 def post_fork(server: Any, worker: Any) -> None:

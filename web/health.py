@@ -15,9 +15,6 @@ from worker.contract import keys
 
 blueprint = Blueprint("health", __name__)
 
-#: Workers give a sign of life every few seconds; three missed ones are no hiccup.
-_WORKER_SILENCE_MS = 15_000
-
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
@@ -34,7 +31,7 @@ def readyz() -> Response:
 
 def _reasons(client: Redis) -> list[str]:
     try:
-        seen: Any = client.zcount(keys.WORKERS, now_ms() - _WORKER_SILENCE_MS, "+inf")
+        seen: Any = client.zcount(keys.WORKERS, now_ms() - keys.WORKER_SILENCE_MS, "+inf")
     except RedisError as error:
         return [f"Redis does not answer ({type(error).__name__})."]
-    return [] if seen else [f"No worker has been seen for {_WORKER_SILENCE_MS // 1000} s."]
+    return [] if seen else [f"No worker has been seen for {keys.WORKER_SILENCE_MS // 1000} s."]

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 logger = logging.getLogger(__name__)
 
 #: Asked every few seconds by the platform; "not ready" is an answer there and no fault.
-_SILENT_ENDPOINTS = frozenset({"health.healthz", "health.readyz"})
+_SILENT_ENDPOINTS = frozenset({"health.healthz", "health.readyz", "metrics.metrics"})
 #: Asked once per file of the page, or told by the relay.
 _QUIET_ENDPOINTS = frozenset({"static", "follow_runs"})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -117,3 +118,18 @@ def test_one_line_is_logged_per_request_and_no_message_in_it(
     ]
     assert lines[1]["run_id"] == run_id
     assert "my secret plan" not in str(lines)
+
+
+def test_metrics_tell_of_runs_workers_and_viewers(browser: FlaskClient, redis_client: redis.Redis) -> None:
+    now = int(time.time() * 1000)
+    redis_client.zadd(keys.RUNS_LIVE, {"run_a": now - 5000, "run_b": now})
+    redis_client.zadd(keys.WORKERS, {"wrk_a": now, "wrk_dead": 1})
+
+    text = browser.get("/metrics").text
+
+    assert "outloud_runs_unfinished 2.0" in text
+    assert "outloud_workers 1.0" in text
+    assert "outloud_viewers 0.0" in text
+    assert "outloud_redis_up 1.0" in text
+    [age] = re.findall(r"^outloud_oldest_unfinished_run_seconds ([\d.]+)", text, re.MULTILINE)
+    assert 5 <= float(age) < 60

@@ -73,7 +73,7 @@ class System:
             ready: `/healthz` where no worker runs.
         """
         port = port or free_port()
-        web = self._start("web", len(self.webs) + 1, {"PORT": str(port), **settings})
+        web = self._start("web", len(self.webs) + 1, {"BIND_HOST": "127.0.0.1", "PORT": str(port), **settings})
         self.webs.append(web)
         self.ports[web.pid] = port
         self._wait_until_ready(web, ready)

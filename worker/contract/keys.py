@@ -34,6 +34,9 @@ WORKERS = "workers"
 CATALOGUE = "catalogue"
 REAPER = "reaper"
 
+#: Workers give a sign of life every 3 s; one that has missed several is not there.
+WORKER_SILENCE_MS = 15_000
+
 
 def run(run_id: str) -> str:
     return f"{{{run_id}}}:run"
