@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pytest
 import redis
+from xdist.remote import Producer
 
-from tests.support.environment import ROOT, scrub
+from tests.support.environment import scrub
+from tests.support.node import give_to_playwright
 from tests.support.processes import started
 from tests.support.redis import RedisServer, connect, running_server
+from tests.support.scheduling import ByWeight
 from tests.support.system import System, running_system
 
 SystemFactory = Callable[..., System]
 
-#: Folders of tests that start whole systems or browsers.
-HEAVY = frozenset({"browser", "e2e", "faults"})
-
 scrub(os.environ)
+give_to_playwright()
 
 
 @pytest.fixture(scope="session")
@@ -70,12 +71,10 @@ def start_system(tmp_path: Path) -> Iterator[SystemFactory]:
         yield start
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that start many processes on one of the side-by-side test processes: together they are slow."""
-    for item in items:
-        if HEAVY.intersection(item.path.relative_to(ROOT).parts):
-            item.add_marker(pytest.mark.xdist_group("processes"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByWeight:
+    """Decide what runs side by side under `-n`."""
+    return ByWeight(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

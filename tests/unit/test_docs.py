@@ -15,6 +15,7 @@ from worker.agent.registry import load_registry
 from worker.contract.environment import SettingsError
 from worker.contract.errors import FailureCode
 from worker.contract.events import EVENT_TYPES
+from worker.local.settings import LocalSettings
 from worker.settings import WorkerSettings
 from worker.wiring import quick_check
 
@@ -46,13 +47,19 @@ def asked_of(settings: type[WebSettings | WorkerSettings]) -> set[str]:
     return environ.asked
 
 
+def _asked_by_make_run() -> set[str]:
+    environ = Recording()
+    LocalSettings.from_env(environ)
+    return environ.asked
+
+
 def page(name: str) -> str:
     return (ROOT / name).read_text()
 
 
 def test_every_setting_is_documented_and_nothing_else_is() -> None:
     gunicorn = set(re.findall(r"environ\.get\(.([A-Z_]+)", page("web/gunicorn.py")))
-    read = asked_of(WebSettings) | asked_of(WorkerSettings) | gunicorn
+    read = asked_of(WebSettings) | asked_of(WorkerSettings) | gunicorn | _asked_by_make_run()
     documented = set(re.findall(r"^\| `([A-Z_]+)`", page("docs/settings.md"), re.MULTILINE))
 
     assert documented == read

@@ -1,0 +1,156 @@
+"""The whole system as one object: Redis, the processes of the Procfile on it, and the way back."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from worker.local.data_directory import DataDirectory
+from worker.local.errors import NotReady, PortTaken, ProcessDied
+from worker.local.ports import answers_ok, is_free, read_json
+from worker.local.processes import Processes, read_procfile
+from worker.local.redis_server import RedisServer, find_server
+from worker.local.settings import LocalSettings
+
+READY_SECONDS = 90.0
+#: Each question may be a line in the web process's log.
+READY_POLL_SECONDS = 0.5
+WATCH_POLL_SECONDS = 0.1
+
+#: Longer than a worker lets its runs go on, so that it ends by itself.
+STOP_SECONDS = 30.0
+
+
+class StopRequest:
+    """A person's wish to stop; a second one means at once. `request` may be called from a signal handler."""
+
+    def __init__(self) -> None:
+        self._requests = 0
+        self._event = threading.Event()
+
+    def request(self) -> None:
+        self._requests += 1
+        self._event.set()
+
+    @property
+    def is_wanted(self) -> bool:
+        return self._event.is_set()
+
+    def is_wanted_at_once(self) -> bool:
+        return self._requests > 1
+
+    def wait(self, seconds: float) -> None:
+        """Block for `seconds`, shorter if a wish comes or came."""
+        self._event.wait(seconds)
+
+
+class LocalSystem:
+    """Everything that `python -m worker.local` starts; `stop` ends all of that and nothing else.
+
+    Args:
+        environ: reaches every process, with what is missing for them filled in.
+        root: where the Procfile is.
+    """
+
+    def __init__(self, settings: LocalSettings, environ: Mapping[str, str], root: Path, stop: StopRequest) -> None:
+        self._settings = settings
+        self._environ = environ
+        self._root = root
+        self._stop = stop
+        self._data = DataDirectory(settings.data_dir)
+        self._redis: RedisServer | None = None
+        self._processes: Processes | None = None
+        self._commands = read_procfile(root / "Procfile")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._settings.port}"
+
+    def start(self) -> None:
+        """Start everything and block until `/readyz` is content, or until a stop is wanted.
+
+        Raises:
+            LocalError: what is in the way.
+        """
+        if not is_free(self._settings.port, self._settings.bind_host):
+            raise PortTaken(
+                f"Port {self._settings.port} is taken by another program: stop it, "
+                f"or choose another port, for example: make run PORT={self._settings.port + 1}"
+            )
+        self._data.prepare()
+        redis_url = self._settings.redis_url or self._start_redis()
+        self._processes = Processes(
+            self._child_environment(redis_url), self._root, sys.stdout, width=max(map(len, self._commands))
+        )
+        for name, command in self._commands.items():
+            self._processes.start(name, command)
+        self._wait_until_ready()
+
+    def announcement(self) -> str:
+        """What a person wants to know of a system that is ready: where the page is, who answers, where the data is."""
+        catalogue = read_json(f"{self.url}/api/agents")
+        hint = " (set OPENAI_API_KEY or ANTHROPIC_API_KEY for a real one)" if catalogue["offline"] else ""
+        return (
+            f"\noutloud is ready: {self.url}\n"
+            f"Model: {catalogue['model']}{hint}\n"
+            f"Data: {self._data.path}, Redis: {self._redis or 'the one of REDIS_URL'}\n"
+            "Ctrl-C stops it.\n"
+        )
+
+    def watch(self) -> None:
+        """Block until a stop is wanted.
+
+        Raises:
+            ProcessDied: if something that was started has ended before.
+        """
+        while not self._stop.is_wanted:
+            self._check_alive()
+            self._stop.wait(WATCH_POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End what was started: web first, so that nobody is promised a run; Redis last, so that all is written."""
+        if self._processes is not None:
+            for name in self._commands:
+                self._processes.stop(name, seconds=STOP_SECONDS, in_a_hurry=self._stop.is_wanted_at_once)
+            self._processes.close()
+        if self._redis is not None:
+            self._redis.stop()
+
+    def _start_redis(self) -> str:
+        self._redis = RedisServer(find_server(), self._data.redis, port=self._data.redis_port())
+        self._redis.start()
+        return self._redis.url
+
+    def _child_environment(self, redis_url: str) -> dict[str, str]:
+        # The environment's own programs first: the Procfile's commands name no path.
+        path = os.pathsep.join([str(Path(sys.executable).parent), self._environ.get("PATH", os.defpath)])
+        return {
+            **self._environ,
+            "PATH": path,
+            "PYTHONUNBUFFERED": "1",
+            "BIND_HOST": self._settings.bind_host,
+            "PORT": str(self._settings.port),
+            "REDIS_URL": redis_url,
+            "DATA_DIR": str(self._data.path),
+            "SECRET_KEY": self._settings.secret_key.reveal() or self._data.secret_key(),
+        }
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._stop.is_wanted and not answers_ok(f"{self.url}/readyz"):
+            self._check_alive()
+            if time.monotonic() > deadline:
+                raise NotReady(f"{self.url}/readyz did not answer 200 within {READY_SECONDS:.0f} s.")
+            self._stop.wait(READY_POLL_SECONDS)
+
+    def _check_alive(self) -> None:
+        if self._stop.is_wanted:
+            return
+        if self._redis is not None and not self._redis.is_running:
+            raise ProcessDied(f"Redis ended by itself; its log: {self._redis.log_file}")
+        for name, code in (self._processes.ended() if self._processes else {}).items():
+            raise ProcessDied(f"{name} ended by itself with exit code {code}; the reason is among its lines above.")
