@@ -20,6 +20,7 @@ from websockets.sync.client import connect as open_websocket
 from tests.support.environment import ROOT
 from tests.support.processes import Process
 from tests.support.redis import free_port
+from tests.support.system import SECRET_KEY
 from tests.support.waiting import scaled, wait_until
 from worker.contract import codec, keys, scripts
 from worker.contract.cursor import new_tag
@@ -143,7 +144,13 @@ class RelayServer:
 
     def __init__(self, redis_url: str, directory: Path, **settings: str) -> None:
         self.port = free_port()
-        variables = {"REDIS_URL": redis_url, "PORT": str(self.port), **settings}
+        variables = {
+            "BIND_HOST": "127.0.0.1",
+            "REDIS_URL": redis_url,
+            "PORT": str(self.port),
+            "SECRET_KEY": SECRET_KEY,
+            **settings,
+        }
         command = 'gunicorn "tests.support.relay_app:create_app()" --config web/gunicorn.py'
         self.process = Process(f"relay.{self.port}", command, settings=variables, directory=directory, cwd=ROOT)
 
