@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery, signals
-from redis.exceptions import RedisError
 
 from worker.agent.errors import RegistrationError
 from worker.agent.registry import load_registry
@@ -76,7 +76,7 @@ class _Process:
             _refuse_unwired(asyncio.run(quick_check(registry)))
             runtime = WorkerRuntime(self._settings, registry, ring=self._ring)
             runtime.start()
-        except (RegistrationError, RedisError, OSError) as error:
+        except Exception as error:
             # Celery would log an exception from a signal and carry on without a runtime.
             raise SystemExit(f"outloud worker: {error}") from error
         self._runtime = runtime
@@ -89,8 +89,13 @@ class _Process:
             self._runtime.drain()
 
     def _stop(self, **_: Any) -> None:
-        if self._runtime is not None:
-            self._runtime.stop()
+        if self._runtime is None:
+            return
+        self._runtime.stop()
+        if self._runtime.has_stuck_tools:
+            # Python waits for every OS thread at its exit, and a tool that never returns would keep the process.
+            logging.shutdown()
+            os._exit(0)
 
     def _ring(self, run_id: str) -> None:
         self._app.send_task(EXECUTE_RUN, args=[run_id], queue=DEFAULT_QUEUE)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
 
 from worker.agent.context import RunInfo, Turn
-from worker.agent.definition import AgentDefinition
 from worker.agent.errors import AttemptLost
 from worker.agent.invocation import AgentInvoker, AgentParts, AgentResult, describe
 from worker.agent.notifier import AgentCall, Notifier
@@ -75,6 +75,7 @@ class ExecutionEngine:
         self._store = store
         self._run_timeout_seconds = run_timeout_seconds
         self._redactor = redactor
+        self._is_draining = False
         self.running: dict[str, RunningRun] = {}
 
     async def execute(self, run_id: str) -> None:
@@ -82,26 +83,29 @@ class ExecutionEngine:
 
         Safe to call for any run id, any number of times.
         """
+        if run_id in self.running:
+            return
         record = await self._store.claim(run_id)
         if record is None:
             return
         running = self.running[run_id] = RunningRun(record.attempt)
+        if self._is_draining:
+            running.end(WORKER_STOPPED)
         try:
             await self._attempt(record, running)
         except AttemptLost as reason:
             logger.warning("attempt lost", extra={"action": "attempt_lost", "run_id": run_id, "reason": str(reason)})
         finally:
-            del self.running[run_id]
+            if self.running.get(run_id) is running:
+                del self.running[run_id]
             running.done.set()
-        with suppress(Exception):
-            # Only an index: whoever reads it checks the records.
-            await self._store.forget_live(record)
 
     async def drain(self, seconds: float) -> None:
-        """Let running runs go on for a while, then end what is left, visibly."""
+        """Let running runs go on for a while, then end what is left, and whatever still comes, visibly."""
         ends = [asyncio.ensure_future(running.done.wait()) for running in self.running.values()]
         if ends:
             await asyncio.wait(ends, timeout=seconds)
+        self._is_draining = True
         for running in self.running.values():
             running.end(WORKER_STOPPED)
 
@@ -119,6 +123,10 @@ class ExecutionEngine:
         else:
             outcome = await self._run_root(record, running, notifier, root)
         await _end(notifier, root, outcome)
+        if not isinstance(outcome, Lost):
+            with suppress(Exception):
+                # Only an index: whoever reads it checks the records.
+                await self._store.forget_live(record)
         logger.info(
             "run ended",
             extra={
@@ -150,13 +158,11 @@ class ExecutionEngine:
         await invoker.begin(root, definition, record.message)
         if record.cancel_by:
             running.end(Cancelled(record.cancel_by))
-        return await self._race(invoker, running, root, definition, record.message)
+        work = asyncio.ensure_future(invoker.perform(root, definition, record.message))
+        return await self._race(work, running, notifier)
 
-    async def _race(
-        self, invoker: AgentInvoker, running: RunningRun, root: AgentCall, definition: AgentDefinition, task: str
-    ) -> Outcome:
+    async def _race(self, work: asyncio.Future[AgentResult], running: RunningRun, notifier: Notifier) -> Outcome:
         """Let the agent work until it ends, is asked to stop, or has had its time."""
-        work = asyncio.ensure_future(invoker.perform(root, definition, task))
         try:
             either: set[asyncio.Future[Any]] = {work, running.stop}
             await asyncio.wait(either, timeout=self._run_timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -164,12 +170,32 @@ class ExecutionEngine:
             work.cancel()
             raise
         if work.done() and not running.stop.done():
-            return _outcome_of(work)
+            return self._outcome_of(work)
         work.add_done_callback(_retrieve)
+        # First: what open calls become depends on why the run ends, which only this task knows.
+        notifier.begin_end()
         work.cancel()
-        # An agent that swallows the cancellation is left behind: the log refuses whatever it still says.
+        # An agent that swallows the cancellation is left behind; whatever it still says is refused.
         await asyncio.wait({work}, timeout=STOP_GRACE_SECONDS)
         return running.stop.result() if running.stop.done() else timed_out(self._run_timeout_seconds)
+
+    def _outcome_of(self, work: asyncio.Future[AgentResult]) -> Outcome:
+        if work.cancelled():
+            return Failed(Failure(code=FailureCode.AGENT_ERROR, message="The agent gave up without an answer."))
+        error = work.exception()
+        if error is None:
+            return Completed(work.result())
+        if isinstance(error, AttemptLost):
+            return Lost()
+        if not isinstance(error, Exception):
+            words = f"The agent ended abruptly ({type(error).__name__})."
+            return Failed(Failure(code=FailureCode.AGENT_ERROR, message=words))
+        failure = describe(error)
+        if failure.code == FailureCode.AGENT_ERROR:
+            # As text, for the authors of agents: it may hold a secret, which a handler would print.
+            story = self._redactor.text("".join(traceback.format_exception(error)))
+            logger.error("agent failed", extra={"action": "agent_failed", "traceback": story})
+        return Failed(failure)
 
 
 async def _end(notifier: Notifier, root: AgentCall, outcome: Outcome) -> None:
@@ -191,21 +217,6 @@ async def _end(notifier: Notifier, root: AgentCall, outcome: Outcome) -> None:
             stopped = Failure(code=FailureCode.CANCELLED, message="The run was stopped.")
             await notifier.close_open_calls(root, failure=stopped, tool_status="cancelled", by=by)
             await notifier.agent_cancelled(root, by=by, ending=Ending(RunState.CANCELLED))
-
-
-def _outcome_of(work: asyncio.Future[AgentResult]) -> Outcome:
-    if work.cancelled():
-        return Failed(Failure(code=FailureCode.AGENT_ERROR, message="The agent gave up without an answer."))
-    error = work.exception()
-    if error is None:
-        return Completed(work.result())
-    if isinstance(error, AttemptLost):
-        return Lost()
-    if isinstance(error, Exception):
-        if describe(error).code == FailureCode.AGENT_ERROR:
-            logger.error("agent failed", exc_info=error, extra={"action": "agent_failed"})
-        return Failed(describe(error))
-    return Failed(Failure(code=FailureCode.AGENT_ERROR, message=f"The agent ended abruptly ({type(error).__name__})."))
 
 
 def _retrieve(work: asyncio.Future[Any]) -> None:

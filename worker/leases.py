@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Iterable
 
+from worker.background import repeat
 from worker.engine import ExecutionEngine
-from worker.log import REDIS_AWAY, RunLog
+from worker.log import RunLog
 from worker.outcomes import Cancelled, Lost
-
-logger = logging.getLogger(__name__)
 
 #: A lease outlives three missed renewals, so a slow moment of Redis or of this process costs nothing.
 LEASE_MS = 10_000
@@ -25,23 +22,15 @@ class LeaseKeeper:
         self._log = log
 
     async def keep(self) -> None:
-        """Renew for ever."""
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            await self.look(list(self._engine.running))
+        """Renew for ever. While the server is away, the writes of the runs have a deadline for that."""
+        await repeat("leases", lambda: self.look(list(self._engine.running)), every=RENEW_SECONDS)
 
     async def look(self, run_ids: Iterable[str]) -> None:
         """Renew these runs now and end those that are lost or not wanted any more."""
         attempts = {
             run_id: self._engine.running[run_id].attempt for run_id in run_ids if run_id in self._engine.running
         }
-        try:
-            leases = await self._log.renew(attempts)
-        except REDIS_AWAY as error:
-            # The writes of the runs meet the same trouble and have a deadline for it.
-            logger.warning("leases not renewed", extra={"action": "renew_failed", "reason": type(error).__name__})
-            return
-        for run_id, lease in leases.items():
+        for run_id, lease in (await self._log.renew(attempts)).items():
             running = self._engine.running.get(run_id)
             if running is None or running.attempt != attempts[run_id]:
                 continue

@@ -14,9 +14,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from worker.background import repeat
 from worker.contract import keys
 from worker.contract.run import FINISHED_STATES
-from worker.log import REDIS_AWAY
 
 logger = logging.getLogger(__name__)
 
@@ -37,20 +37,16 @@ class Reaper:
         self._worker_id = worker_id
         #: Sends the doorbell message again. Blocks; called in an OS thread.
         self._ring = ring
-        self._rung_at: dict[str, float] = {}
+        #: When which run was rung for, in which state.
+        self._rung_at: dict[tuple[str, str], float] = {}
 
     async def keep(self) -> None:
-        """Sweep for ever."""
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            try:
-                if await self._elected():
-                    await self.sweep()
-            except REDIS_AWAY as error:
-                logger.warning("sweep failed", extra={"action": "sweep_failed", "reason": type(error).__name__})
+        """Sweep for ever, whenever it is this worker's turn."""
+        await repeat("reaper", self._sweep_if_elected, every=SWEEP_SECONDS)
 
     async def sweep(self) -> None:
         """Look at every unfinished run once."""
+        self._forget_old_rings()
         start = 0
         while True:
             page: Any = await self._client.zrange(keys.RUNS_LIVE, start, start + _PAGE - 1)
@@ -58,6 +54,10 @@ class Reaper:
             if len(page) < _PAGE:
                 return
             start += _PAGE - gone
+
+    async def _sweep_if_elected(self) -> None:
+        if await self._elected():
+            await self.sweep()
 
     async def _elected(self) -> bool:
         if await self._client.set(keys.REAPER, self._worker_id, nx=True, px=_ELECTED_MS):
@@ -70,8 +70,10 @@ class Reaper:
             for run_id in run_ids:
                 pipe.hmget(keys.run(run_id), "state", "created_at", "lease_until")
                 pipe.zscore(keys.RUNS_LIVE, run_id)
-            answers = await pipe.execute()
-        now = time.time_ns() // 1_000_000
+            # Leases are in the server's time, which need not be ours.
+            pipe.time()
+            *answers, (seconds, microseconds) = await pipe.execute()
+        now = seconds * 1000 + microseconds // 1000
         gone = 0
         for run_id, (state, created_at, lease_until), listed_at in zip(
             run_ids, answers[::2], answers[1::2], strict=True
@@ -80,18 +82,20 @@ class Reaper:
                 continue
             if state is None or state.decode() in FINISHED_STATES:
                 gone += int(await self._client.zrem(keys.RUNS_LIVE, run_id))
-                self._rung_at.pop(run_id, None)
             elif _is_overdue(state, int(created_at), int(lease_until or 0), now):
                 await self._ring_once_a_while(run_id, state.decode())
         return gone
 
     async def _ring_once_a_while(self, run_id: str, state: str) -> None:
-        now = time.monotonic()
-        if now - self._rung_at.get(run_id, float("-inf")) < RING_AGAIN_SECONDS:
+        if (run_id, state) in self._rung_at:
             return
-        self._rung_at[run_id] = now
         logger.warning("ringing again", extra={"action": "reaped", "run_id": run_id, "state": state})
         await asyncio.to_thread(self._ring, run_id)
+        self._rung_at[run_id, state] = time.monotonic()
+
+    def _forget_old_rings(self) -> None:
+        since = time.monotonic() - RING_AGAIN_SECONDS
+        self._rung_at = {rung: at for rung, at in self._rung_at.items() if at > since}
 
 
 def _is_overdue(state: bytes, created_at: int, lease_until: int, now: int) -> bool:

@@ -1,19 +1,46 @@
-"""Redis clients of the worker, and how a script call is made with one."""
+"""Redis clients of the worker, how a script call is made with one, and what to do while the server is away."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
+from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
 
 from worker.contract.scripts import ScriptCall
+
+T = TypeVar("T")
 
 #: Runs share the pool; a script holds a connection for well under a millisecond.
 _MAX_CONNECTIONS = 16
 _TIMEOUT_SECONDS = 5.0
+
+_AWAY = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.BusyLoadingError,
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+)
+#: How replies begin that tell of a state which passes: a failover, a full disk, a script of someone else's.
+_PASSING = ("NOREPLICAS", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ")
+#: The same from inside a script, where Redis 6.2 puts words of its own before them.
+_PASSING_INSIDE = ("-OOM ", "-READONLY ", "-MISCONF ", "-NOREPLICAS ")
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the server cannot serve for the moment; anything else is a fault of ours."""
+    words = str(error)
+    return isinstance(error, _AWAY) or (
+        isinstance(error, exceptions.RedisError)
+        and (words.startswith(_PASSING) or any(part in words for part in _PASSING_INSIDE))
+    )
 
 
 def connect(url: str) -> Redis:
@@ -38,5 +65,22 @@ async def run_script(client: Redis, call: ScriptCall) -> Any:
     """Make one script call; sends the script itself when the server has not seen it yet (new, restarted, flushed)."""
     try:
         return await client.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)
-    except NoScriptError:
+    except exceptions.NoScriptError:
         return await client.eval(call.script.source, len(call.keys), *call.keys, *call.args)
+
+
+async def patiently(work: Callable[[], Awaitable[T]], *, seconds: float) -> T:
+    """Do `work`, again and again while the server is away, for at most so long; then its last error is raised.
+
+    Only for work that may be repeated: reads, and scripts that know a repeat when they see it.
+    """
+    deadline = time.monotonic() + seconds
+    pause = 0.05
+    while True:
+        try:
+            return await work()
+        except exceptions.RedisError as error:
+            if not is_away(error) or time.monotonic() + pause > deadline:
+                raise
+        await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, no secret
+        pause = min(1.0, pause * 2)

@@ -16,17 +16,19 @@ from typing import Any
 
 import uvloop
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from worker.agent.invocation import AgentParts
 from worker.agent.redaction import Redactor
 from worker.agent.registry import AgentRegistry
+from worker.background import repeat
 from worker.contract import keys
 from worker.contract.catalogue import Catalogue
 from worker.contract.codec import encode
 from worker.control import listen
 from worker.engine import ExecutionEngine
 from worker.leases import LEASE_MS, RENEW_SECONDS, LeaseKeeper
-from worker.log import REDIS_AWAY, RunLog
+from worker.log import RunLog
 from worker.models.source import ModelProvider
 from worker.reaper import Reaper
 from worker.redis_client import connect
@@ -38,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 #: Tools that are plain functions, at once. More than the runs, since a run may call several and some never return.
 _TOOL_THREADS_PER_RUN = 2
+_TOOL_THREADS = "tool"
+_IDLE_THREADS_END_SECONDS = 1.0
 #: A worker that has not been seen for this long is taken out of the list.
 _FORGET_WORKER_MS = 60_000
 
@@ -79,11 +83,25 @@ class WorkerRuntime:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=5)
 
+    @property
+    def has_stuck_tools(self) -> bool:
+        """Whether a plain tool still runs after `stop`; waits a moment for idle OS threads to end."""
+        deadline = time.monotonic() + _IDLE_THREADS_END_SECONDS
+        while any(thread.name.startswith(_TOOL_THREADS) for thread in threading.enumerate()):
+            if time.monotonic() > deadline:
+                return True
+            time.sleep(0.02)
+        return False
+
     async def _start(self) -> None:
         settings = self._settings
         self._client: Redis = connect(settings.redis_url)
         self._models = ModelProvider(settings.models)
-        self._executor = ThreadPoolExecutor(settings.concurrency * _TOOL_THREADS_PER_RUN, thread_name_prefix="tool")
+        # Agents' own `to_thread` and the measuring of results go here; the default has room for six on two processors.
+        self._loop.set_default_executor(ThreadPoolExecutor(settings.concurrency, thread_name_prefix="aside"))
+        self._executor = ThreadPoolExecutor(
+            settings.concurrency * _TOOL_THREADS_PER_RUN, thread_name_prefix=_TOOL_THREADS
+        )
         limits = WorkspaceLimits(
             retention_seconds=settings.file_retention_seconds,
             max_file_bytes=settings.max_file_bytes,
@@ -103,11 +121,12 @@ class WorkerRuntime:
             leases.keep(),
             listen(settings.redis_url, self.worker_id, leases.look),
             Reaper(self._client, worker_id=self.worker_id, ring=self._ring).keep(),
-            self._show_life(),
+            repeat("life", self._announce, every=RENEW_SECONDS),
         ):
             self._tasks.append(self._loop.create_task(work))
 
     async def _announce(self) -> None:
+        """Say what can run here and that this worker lives. Again and again: a server may lose what it was told."""
         catalogue = Catalogue(
             agents=self._registry.describe(),
             default_agent=self._registry.default.name,
@@ -116,14 +135,6 @@ class WorkerRuntime:
         )
         await self._client.set(keys.CATALOGUE, encode(catalogue))
         await self._sign_of_life()
-
-    async def _show_life(self) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            try:
-                await self._sign_of_life()
-            except REDIS_AWAY as error:
-                logger.warning("no sign of life", extra={"action": "redis_away", "reason": type(error).__name__})
 
     async def _sign_of_life(self) -> None:
         now = time.time_ns() // 1_000_000
@@ -136,7 +147,7 @@ class WorkerRuntime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self._client.zrem(keys.WORKERS, self.worker_id)
-        except REDIS_AWAY:
+        except RedisError:
             logger.warning("left without saying so", extra={"action": "redis_away"})
         await self._models.aclose()
         await self._client.aclose()

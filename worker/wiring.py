@@ -1,8 +1,8 @@
 """The wiring check: runs every registered agent with a scripted model and looks at the log.
 
 While it runs, each tool's function is replaced by a probe that notes whether `ToolExecutionEngine` is around it. An
-agent is wired when its log tells a whole story and every tool that ran is in it. Nothing real is called: no model, no
-tool, no network.
+agent is wired when its log tells a whole story and every tool that ran is in it. No model and no tool is really called;
+a plain agent's own code does run.
 """
 
 from __future__ import annotations
@@ -41,17 +41,20 @@ class Wiring(NamedTuple):
     problems: list[str]
 
 
+#: What the probes saw: a tool's name, and the id of the call that was shown around it; None for none.
+Ran = list[tuple[str, str | None]]
+
 #: Stores a run of this agent as queued and returns its id.
 CreateRun = Callable[[str, str], Awaitable[None]]
 
 
 async def check_wiring(registry: AgentRegistry, store: RunStore, create: CreateRun) -> list[Wiring]:
     """Check every agent, one after another. `create(run_id, agent)` stores a queued run in the log behind `store`."""
-    with ThreadPoolExecutor(2, thread_name_prefix="check") as executor, _quiet_engine():
+    with ThreadPoolExecutor(2, thread_name_prefix="check") as executor, _quiet_engine(), _probes(registry) as ran:
         workspace = cast("Workspace", object())
         parts = AgentParts(registry, ScriptedModels(), executor, lambda _: workspace)
         engine = ExecutionEngine(parts, store, run_timeout_seconds=CHECK_SECONDS, redactor=Redactor())
-        return [Wiring(definition.name, await _check(definition, engine, store, create)) for definition in registry]
+        return [Wiring(agent.name, await _check(agent, engine, store, create, ran)) for agent in registry]
 
 
 async def quick_check(registry: AgentRegistry) -> list[Wiring]:
@@ -64,15 +67,17 @@ async def quick_check(registry: AgentRegistry) -> list[Wiring]:
     return await check_wiring(registry, log, create)
 
 
-async def _check(definition: AgentDefinition, engine: ExecutionEngine, store: RunStore, create: CreateRun) -> list[str]:
+async def _check(
+    definition: AgentDefinition, engine: ExecutionEngine, store: RunStore, create: CreateRun, ran: Ran
+) -> list[str]:
     run_id = f"run_check{secrets.token_hex(12)}"
     await create(run_id, definition.name)
-    with _probes(definition) as ran:
-        await engine.execute(run_id)
+    ran.clear()
+    await engine.execute(run_id)
     return find_problems(definition, await store.events(run_id), ran)
 
 
-def find_problems(definition: AgentDefinition, events: list[Event], ran: list[tuple[str, str | None]]) -> list[str]:
+def find_problems(definition: AgentDefinition, events: list[Event], ran: Ran) -> list[str]:
     """Hold the story of a run against what the probes saw (tool name, call id). No I/O."""
     problems: list[str] = []
     if not events or not isinstance(events[0], AgentStarted):
@@ -104,14 +109,15 @@ def _quiet_engine() -> Iterator[None]:
 
 
 @contextmanager
-def _probes(definition: AgentDefinition) -> Iterator[list[tuple[str, str | None]]]:
+def _probes(registry: AgentRegistry) -> Iterator[Ran]:
     """Put a probe in the place of each tool's function: in the tool itself, so that a way around the engine meets it
     too.
     """
-    ran: list[tuple[str, str | None]] = []
-    originals = [(tool, tool.function, tool.validate) for tool in definition.tools]
+    ran: Ran = []
+    tools = {id(tool): tool for definition in registry for tool in definition.tools}.values()
+    originals = [(tool, tool.function, tool.validate) for tool in tools]
     try:
-        for tool in definition.tools:
+        for tool in tools:
             _replace(tool, function=_probe(tool.name, ran), validate=dict)
         yield ran
     finally:
@@ -119,7 +125,7 @@ def _probes(definition: AgentDefinition) -> Iterator[list[tuple[str, str | None]
             _replace(tool, function=function, validate=validate)
 
 
-def _probe(name: str, ran: list[tuple[str, str | None]]) -> Callable[..., Any]:
+def _probe(name: str, ran: Ran) -> Callable[..., Any]:
     async def probe(*_: Any, **__: Any) -> dict[str, Any]:
         ran.append((name, current_call_id.get()))
         return {}

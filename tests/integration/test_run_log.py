@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from tests.support.proxy import running_proxy
 from tests.support.redis import RedisServer, running_server
-from worker.agent.errors import AttemptLost
+from worker.agent.errors import AttemptLost, LogUnavailable
 from worker.contract import keys, scripts
 from worker.contract.events import AgentFailed, AgentFailedData, AgentStarted, AgentStartedData, Failure
 from worker.contract.run import RunRecord, RunState
@@ -182,3 +182,49 @@ async def test_history_is_the_earlier_turns_of_the_thread_oldest_first(client: R
     turns = await log.history(await claimed(log))
 
     assert [turn.answer for turn in turns] == ["answer run_a", "answer run_b"]
+
+
+async def test_after_an_outage_longer_than_the_deadline_the_next_write_still_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.log.DEADLINE_SECONDS", 0.2)
+    with running_server(tmp_path) as server:
+        client = connect(server.url)
+        await create(client)
+        log = run_log(client)
+        record = await claimed(log)
+        writer = log.writer(record)
+        await writer.append(started(record))
+        server.stop()
+        with pytest.raises(LogUnavailable):
+            await writer.append(started(record))
+        await asyncio.to_thread(server.start)
+
+        place = await writer.append(failed(record), ending=Ending(RunState.FAILED))
+
+        assert place.seq == 3
+        assert [event.seq for event in await log.events(RUN)] == [1, 2, 3]
+        await client.aclose()
+
+
+async def test_a_holder_that_renews_in_time_keeps_its_run_after_its_lease_has_lapsed(client: Redis) -> None:
+    await create(client)
+    holder = run_log(client, worker_id="wrk_1", lease_ms=1)
+    record = await claimed(holder)
+    await asyncio.sleep(0.01)
+
+    claim = asyncio.ensure_future(run_log(client, worker_id="wrk_2").claim(RUN))
+    await asyncio.sleep(0.1)
+    await run_log(client, worker_id="wrk_1").renew({RUN: record.attempt})
+
+    assert await claim is None
+
+
+async def test_events_of_a_newer_version_are_passed_over(client: Redis) -> None:
+    await create(client)
+    log = run_log(client)
+    record = await claimed(log)
+    await log.writer(record).append(started(record))
+    await client.xadd(keys.log(RUN), {"e": b'{"type":"from_the_future","seq":2}'}, id="2-0")
+
+    assert [event.seq for event in await log.events(RUN)] == [1]

@@ -108,10 +108,10 @@ def test_a_huge_result_is_refused(workspace: UserWorkspace) -> None:
 
 def test_a_huge_value_or_an_endless_sort_is_refused_without_filling_memory(workspace: UserWorkspace) -> None:
     with pytest.raises(QueryRefused, match=r"too big|too much memory"):
-        workspace.query("SELECT replace(printf('%.*c', 900000, 'x'), 'x', 'xxxxxxxxxx')", max_rows=1, seconds=5)
+        workspace.query("SELECT replace(printf('%.*c', 90000, 'x'), 'x', 'xxxxxxxxxx')", max_rows=1, seconds=5)
     with pytest.raises(QueryRefused, match="too much memory"):
         workspace.query(
-            f"{ENDLESS} SELECT printf('%.*c', 900000, 'x') || x AS y FROM c ORDER BY y", max_rows=1, seconds=20
+            f"{ENDLESS} SELECT printf('%.*c', 90000, 'x') || x AS y FROM c ORDER BY y", max_rows=1, seconds=20
         )
     assert workspace.query("SELECT 1", max_rows=1, seconds=5).rows == [[1]]
 

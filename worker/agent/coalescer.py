@@ -33,7 +33,9 @@ class Coalescer:
         return self._key is not None and self._key != key
 
     def add(self, key: DeltaKey, text: str, *, now: float) -> float:
-        """Keep a delta. Returns the seconds after which it is due; 0 means now."""
+        """Keep a delta that does not conflict. Returns the seconds after which it is due; 0 means now."""
+        if self.conflicts(key):
+            raise ValueError(f"{self._key} is pending; take it first")
         self._key = key
         self._pieces.append(text)
         self._length += len(text)

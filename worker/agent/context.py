@@ -51,6 +51,7 @@ class AgentContext:
         self._notifier = notifier
         self._delegate = delegate
         self._said: list[str] = []
+        self._delegations = 0
 
     @property
     def said(self) -> str:
@@ -58,9 +59,13 @@ class AgentContext:
         return "".join(self._said)
 
     async def say(self, text: str, *, message_id: str | None = None) -> None:
-        """Show a part of the answer; parts are joined as they are. The first part goes out at once."""
+        """Show a part of the answer; parts are joined as they are. The first part goes out at once.
+
+        What is said after a tool call or a delegation is a message of its own, so that it is shown after that step.
+        """
         self._said.append(text)
-        await self._notifier.answer(self.call, message_id or f"{self.call.call_id}.m1", text)
+        place = 1 + self.tools.calls_made + self._delegations
+        await self._notifier.answer(self.call, message_id or f"{self.call.call_id}.m{place}", text)
 
     async def think(self, text: str, *, step: int = 0, delta: bool = False) -> None:
         """Show a thought or plan step. With `delta` it continues the thought of the same step."""
@@ -72,4 +77,5 @@ class AgentContext:
         Raises:
             DelegateFailed: It could not; the reason is the message.
         """
+        self._delegations += 1
         return await self._delegate(self.call, agent, task)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any
 
@@ -22,7 +22,7 @@ class ToolDispatcher:
 
     def __init__(self, tools: Iterable[Tool], *, executor: Executor) -> None:
         self._tools = {tool.name: tool for tool in tools}
-        #: Runs plain functions. A function that never returns keeps its OS thread; its late result goes nowhere.
+        #: Runs plain functions. One that never returns keeps its OS thread; what it does late is not shown.
         self._executor = executor
 
     @property
@@ -54,9 +54,18 @@ class ToolDispatcher:
         if tool.is_async:
             work: Awaitable[Any] = tool.function(*leading, **checked)
         else:
-            call = functools.partial(contextvars.copy_context().run, tool.function, *leading, **checked)
+            plain = functools.partial(tool.function, *leading, **checked)
+            call = functools.partial(contextvars.copy_context().run, _call_plain, plain)
             work = asyncio.get_running_loop().run_in_executor(self._executor, call)
         return await _within(asyncio.ensure_future(contained(tool.name, work)), tool)
+
+
+def _call_plain(function: Callable[[], Any]) -> Any:
+    try:
+        return function()
+    except StopIteration as error:
+        # A future cannot carry it: the caller would wait for ever.
+        raise RuntimeError("the tool raised StopIteration") from error
 
 
 async def _within(work: asyncio.Future[Any], tool: Tool) -> Any:

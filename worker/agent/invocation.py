@@ -8,11 +8,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
+from pydantic_core import to_json
+
 from worker.agent.containment import contained
 from worker.agent.context import AgentContext, RunInfo
 from worker.agent.definition import AgentDefinition
 from worker.agent.dispatcher import ToolDispatcher
-from worker.agent.errors import AgentError, DelegateFailed
+from worker.agent.errors import AgentError, DelegateFailed, EventLimitReached, LogUnavailable
 from worker.agent.llm import run_llm_agent
 from worker.agent.notifier import AgentCall, Notifier
 from worker.agent.ports import ModelSource, Workspace
@@ -85,6 +87,8 @@ class AgentInvoker:
         await self.begin(call, definition, task)
         try:
             result = await self.perform(call, definition, task)
+        except (LogUnavailable, EventLimitReached):
+            raise
         except Exception as error:
             # A cancelled call is no Exception: it is closed with everything else, for a reason that only the engine
             # knows.
@@ -137,10 +141,17 @@ def _fitting(agent_name: str, value: Any) -> Any:
     if not result.truncated:
         return result.shown
     if isinstance(value, str):
-        return value.encode()[: MAX_INLINE_BYTES // 2].decode(errors="ignore") + "…"
+        return _cut(value)
     raise AgentError(
         f"{agent_name} answered with {len(result.body):,} bytes; at most {MAX_INLINE_BYTES:,} can be shown."
     )
+
+
+def _cut(text: str) -> str:
+    """As much of a text as fits, measured as JSON, where a character may take six bytes."""
+    while len(to_json(text)) > MAX_INLINE_BYTES - 8:
+        text = text[: len(text) * 3 // 4]
+    return text + "…"
 
 
 def _refusal(agent_name: str, *, known: bool) -> Failure:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from worker.agent.coalescer import Coalescer, DeltaKey
-from worker.agent.errors import EventLimitReached
+from worker.agent.errors import AttemptLost, EventLimitReached
 from worker.agent.open_calls import OpenAgent, OpenCalls, OpenTool
 from worker.agent.ports import EventSink
 from worker.agent.redaction import Redactor
@@ -24,6 +24,8 @@ from worker.contract.scripts import Ending, ToolResult
 
 #: Guard against an agent that never stops talking; a story this long cannot be read anyway.
 MAX_EVENTS = 20_000
+#: Of one event's text. As JSON a character may take six bytes, and an event at most 64 KB.
+MAX_TEXT_CHARACTERS = 8_000
 #: Kept free for the events that close a run.
 _CLOSING_EVENTS = 500
 
@@ -66,6 +68,8 @@ class Notifier:
         self._failed: BaseException | None = None
         self._calls: dict[str, AgentCall] = {}
         self._count = 0
+        #: The task that ends the run; from then on nobody else may write.
+        self._ended_by: asyncio.Task[Any] | None = None
         self.open_calls = OpenCalls()
 
     async def agent_started(self, call: AgentCall, *, task: str, model: str | None, tools: list[str]) -> None:
@@ -75,13 +79,13 @@ class Notifier:
 
     async def thinking(self, call: AgentCall, text: str, *, step: int, delta: bool) -> None:
         if delta:
-            await self._add_delta(DeltaKey("thinking", call.call_id, str(step)), call, text)
+            await self._add_text(DeltaKey("thinking", call.call_id, str(step)), call, text)
             return
-        data = ev.AgentThinkingData(text=text, delta=False, step=step)
+        data = ev.AgentThinkingData(text=_short(text), delta=False, step=step)
         await self._write(ev.AgentThinking(**self._envelope(call), data=data))
 
     async def answer(self, call: AgentCall, message_id: str, text: str) -> None:
-        await self._add_delta(DeltaKey("answer", call.call_id, message_id), call, text)
+        await self._add_text(DeltaKey("answer", call.call_id, message_id), call, text)
 
     async def tool_executing(
         self, call: AgentCall, *, call_id: str, tool_name: str, arguments: dict[str, Any], purpose: str | None
@@ -119,10 +123,15 @@ class Notifier:
             ev.AgentCancelled(**self._envelope(call), terminal=ending is not None, data=data), ending=ending
         )
 
+    def begin_end(self) -> None:
+        """From now on only the calling task may write: agents and tools that are left behind are refused."""
+        self._ended_by = asyncio.current_task()
+
     async def close_open_calls(
         self, root: AgentCall, *, failure: ev.Failure, tool_status: ev.ToolStatus, by: str
     ) -> None:
         """Close whatever is open below the root, innermost first, so that nothing is left spinning."""
+        self.begin_end()
         await self.flush()
         for item in self.open_calls.innermost_first():
             call = self._call_of(item)
@@ -169,22 +178,27 @@ class Notifier:
         )
 
     async def _write(self, event: ev.Event, *, ending: Ending | None = None, result: ToolResult | None = None) -> None:
+        self._refuse_the_left_behind()
         closes = isinstance(event, ev.ToolCompleted | ev.AgentCompleted | ev.AgentFailed | ev.AgentCancelled)
 
         async def write() -> None:
             await self._write_pending()
             self._check_count(closing=closes)
+            # Before the write: one whose fate is unknown is sent again before the next, so it counts as written.
+            self.open_calls.observe(event)
             await self._sink.append(event, ending=ending, result=result)
             self._count += 1
-            self.open_calls.observe(event)
 
         await self._locked(write)
 
+    async def _add_text(self, key: DeltaKey, call: AgentCall, text: str) -> None:
+        for start in range(0, len(text), MAX_TEXT_CHARACTERS):
+            await self._add_delta(key, call, text[start : start + MAX_TEXT_CHARACTERS])
+
     async def _add_delta(self, key: DeltaKey, call: AgentCall, text: str) -> None:
-        if not text:
-            return
+        self._refuse_the_left_behind()
         self._calls.setdefault(call.call_id, call)
-        if self._coalescer.conflicts(key):
+        while self._coalescer.conflicts(key):
             await self.flush()
         due = self._coalescer.add(key, text, now=time.monotonic())
         if due == 0:
@@ -217,6 +231,10 @@ class Notifier:
             return ev.AgentThinking(**envelope, data=ev.AgentThinkingData(text=text, delta=True, step=int(key.part)))
         return ev.PartialResult(**envelope, data=ev.PartialResultData(message_id=key.part, text=text))
 
+    def _refuse_the_left_behind(self) -> None:
+        if self._ended_by not in (None, asyncio.current_task()):
+            raise AttemptLost(f"run {self._run_id} is being ended")
+
     def _check_count(self, *, closing: bool) -> None:
         if not closing and self._count >= MAX_EVENTS - _CLOSING_EVENTS:
             raise EventLimitReached(f"The run was stopped: it wrote more than {MAX_EVENTS - _CLOSING_EVENTS:,} events.")
@@ -240,6 +258,10 @@ class Notifier:
         self._writes.discard(future)
         if not future.cancelled() and future.exception() is not None:
             self._failed = future.exception()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_TEXT_CHARACTERS else text[: MAX_TEXT_CHARACTERS - 1] + "…"
 
 
 def now_ms() -> int:

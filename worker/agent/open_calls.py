@@ -53,6 +53,3 @@ class OpenCalls:
     def innermost_first(self) -> list[OpenTool | OpenAgent]:
         """What is open, in the order in which it must be closed: whatever began later is inside or beside."""
         return list(reversed(self._open.values()))
-
-    def has_agent(self, agent_call_id: str) -> bool:
-        return agent_call_id in self._open

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from worker.contract.events import Event
@@ -71,6 +71,3 @@ class ModelSource(Protocol):
 
     def describe(self, error: Exception) -> Exception:
         """Turn an error of the model's library into a `ModelError`; give back any other error as it is."""
-
-
-JsonObject = Mapping[str, Any]

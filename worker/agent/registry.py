@@ -74,7 +74,7 @@ def load_registry(modules: Iterable[str]) -> AgentRegistry:
 def _agents_of(module_name: str) -> list[AgentDefinition]:
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except Exception as error:
         raise RegistrationError(f"cannot import the agents of {module_name}: {error}") from error
     found = list(dict.fromkeys(value for value in vars(module).values() if isinstance(value, AgentDefinition)))
     if not found:

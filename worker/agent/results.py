@@ -33,13 +33,14 @@ def to_result(tool_name: str, value: Any) -> Result:
         ToolResultInvalid: It is not JSON, or larger than `MAX_RESULT_BYTES`.
     """
     try:
-        body = to_json(value)
+        # JSON has no NaN; a table with one is a table all the same.
+        body = to_json(value, inf_nan_mode="null")
+        plain = msgspec.json.decode(body)
     except (PydanticSerializationError, UnicodeDecodeError, ValueError, RecursionError) as error:
         kind = type(value).__name__
         raise ToolResultInvalid(f"{tool_name} returned something that is not JSON (a value of type {kind}).") from error
     if len(body) > MAX_RESULT_BYTES:
         raise ToolResultInvalid(f"{tool_name} returned {len(body):,} bytes; at most {MAX_RESULT_BYTES:,} are kept.")
-    plain = msgspec.json.decode(body)
     if len(body) <= MAX_INLINE_BYTES:
         return Result(body, plain, truncated=False)
     return Result(body, _preview(plain, body), truncated=True)

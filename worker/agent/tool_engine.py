@@ -10,7 +10,9 @@ wrong, and the status it gets:
 | unknown name, arguments that do not fit | error     | UnknownTool, InvalidArguments |
 | takes too long                          | error     | ToolTimeout             |
 | returns something that is not JSON      | error     | ToolResultInvalid       |
-| the run is stopped meanwhile            | cancelled | CancelledError          |
+| the agent itself gives it up            | cancelled | CancelledError          |
+
+A call that is open when the run ends is closed by `Notifier.close_open_calls`, which knows why the run ends.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from worker.agent.dispatcher import ToolDispatcher
 from worker.agent.errors import ToolError
 from worker.agent.notifier import AgentCall, Notifier
 from worker.agent.ports import Workspace
+from worker.agent.progress import Progress
 from worker.agent.results import Result, to_result
 from worker.agent.tool import Tool, ToolContext
 from worker.contract.errors import FailureCode
@@ -34,6 +37,10 @@ from worker.contract.events import Failure, ToolCompletedData, ToolStatus
 
 #: The call that is being shown right now; `None` outside of any. The wiring check reads it from inside a tool.
 current_call_id: ContextVar[str | None] = ContextVar("current_call_id", default=None)
+
+
+#: A model may ask for a tool of any name.
+_MAX_NAME_CHARACTERS = 100
 
 
 class ToolScope(NamedTuple):
@@ -70,15 +77,23 @@ class ToolExecutionEngine:
         Raises:
             ToolError: It did not end well; the message says why.
         """
-        return (await self.execute(tool_name, arguments)).whole()
+        outcome = await self.execute(tool_name, arguments)
+        # Other runs share this loop; a large result takes a while to read.
+        return await asyncio.to_thread(outcome.whole) if outcome.result.truncated else outcome.result.shown
 
-    async def execute(self, tool_name: str, arguments: Mapping[str, Any], *, purpose: str | None = None) -> ToolOutcome:
+    async def execute(self, tool_name: str, arguments: Mapping[str, Any]) -> ToolOutcome:
         """Like `call`, for a caller that wants the result with its measure. Raises likewise."""
+        tool_name = tool_name[:_MAX_NAME_CHARACTERS]
+        tool = self.tools.get(tool_name)
         call_id = self._call.next_tool_call_id()
         self._count += 1
         started = time.monotonic()
         await self._notifier.tool_executing(
-            self._call, call_id=call_id, tool_name=tool_name, arguments=dict(arguments), purpose=purpose
+            self._call,
+            call_id=call_id,
+            tool_name=tool_name,
+            arguments=dict(arguments),
+            purpose=tool.description.partition("\n")[0] if tool else None,
         )
         try:
             result = await self._run(call_id, tool_name, arguments)
@@ -96,22 +111,19 @@ class ToolExecutionEngine:
     async def _run(self, call_id: str, tool_name: str, arguments: Mapping[str, Any]) -> Result:
         tool = self._dispatcher.find(tool_name)
         token = current_call_id.set(call_id)
+        progress = Progress(lambda text, fraction: self._show_progress(call_id, text, fraction))
         try:
-            value = await self._dispatcher.call(tool, arguments, self._context(call_id))
+            value = await self._dispatcher.call(tool, arguments, self._context(call_id, progress))
         finally:
+            progress.close()
             current_call_id.reset(token)
         # A large result takes tens of milliseconds to write as JSON; other runs share this loop.
         return await asyncio.to_thread(to_result, tool_name, value)
 
-    def _context(self, call_id: str) -> ToolContext:
-        loop = asyncio.get_running_loop()
+    async def _show_progress(self, call_id: str, text: str, fraction: float | None) -> None:
+        await self._notifier.tool_progress(self._call, call_id=call_id, text=text, fraction=fraction)
 
-        async def progress(text: str, fraction: float | None = None) -> None:
-            await self._notifier.tool_progress(self._call, call_id=call_id, text=text, fraction=fraction)
-
-        def report(text: str, fraction: float | None = None) -> None:
-            asyncio.run_coroutine_threadsafe(progress(text, fraction), loop)
-
+    def _context(self, call_id: str, progress: Progress) -> ToolContext:
         run_id, thread_id, user_id, workspace = self._scope
         return ToolContext(
             run_id=run_id,
@@ -119,8 +131,8 @@ class ToolExecutionEngine:
             user_id=user_id,
             call_id=call_id,
             workspace=workspace,
-            progress=progress,
-            report=report,
+            progress=progress.tell,
+            report=progress.report,
         )
 
     async def _complete(
@@ -155,8 +167,8 @@ class ToolOutcome(NamedTuple):
     result: Result
 
     def whole(self) -> Any:
-        """The whole result as plain JSON values, also where the event shows only a part."""
-        return msgspec.json.decode(self.result.body) if self.result.truncated else self.result.shown
+        """The whole result as plain JSON values, also where the event shows only a part. May take a while."""
+        return msgspec.json.decode(self.result.body)
 
 
 def _as_tool_error(tool_name: str, error: Exception) -> ToolError:

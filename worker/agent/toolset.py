@@ -11,7 +11,7 @@ from pydantic_ai.toolsets import AbstractToolset, ToolsetTool
 from pydantic_core import SchemaValidator, core_schema
 
 from worker.agent.context import AgentContext
-from worker.agent.errors import AgentError
+from worker.agent.errors import DelegateFailed, ToolError
 from worker.agent.results import for_model, to_result
 
 DELEGATE = "delegate"
@@ -52,7 +52,7 @@ class EngineToolset(AbstractToolset[None]):
             if name == DELEGATE and self._delegates:
                 return await self._call_delegate(tool_args)
             return for_model((await self._context.tools.execute(name, tool_args)).result)
-        except AgentError as error:
+        except (ToolError, DelegateFailed) as error:
             # Told to the model, which may do better or tell the person.
             return f"Error: {error}"
 

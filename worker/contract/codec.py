@@ -18,6 +18,8 @@ ENTRY_FIELD = b"e"
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+#: What the number and the cursor add.
+_NUMBER_BYTES = 64
 _UNNUMBERED = b'"seq":0,"cursor":"",'
 _HEADER = re.compile(
     rb'\{"type":"([a-z_]{1,64})","seq":([0-9]{1,16}),"cursor":"([0-9]{1,16}-[0-9a-f]{8})","terminal":(true|false),'
@@ -46,11 +48,38 @@ def encode(value: Any) -> bytes:
 
 
 def encode_draft(event: Event) -> Draft:
-    """Write an event that has no number yet, ready for the `append` script."""
-    head, mark, tail = _encoder.encode(event).partition(_UNNUMBERED)
+    """Write an event that has no number yet, ready for the `append` script.
+
+    Raises:
+        ValueError: It has a number, or is larger than `MAX_EVENT_BYTES`: its writer should have cut it.
+    """
+    raw = _encode(event)
+    head, mark, tail = raw.partition(_UNNUMBERED)
     if not mark:
         raise ValueError("only an event without a number can be appended")
+    if len(raw) > MAX_EVENT_BYTES - _NUMBER_BYTES:
+        raise ValueError(f"an event of {len(raw):,} bytes is too large")
     return Draft(head, tail)
+
+
+def _encode(event: Event) -> bytes:
+    try:
+        return _encoder.encode(event)
+    except UnicodeEncodeError:
+        # Half a surrogate pair, from a file name or a model's cut-off JSON, is a text to Python and none to JSON.
+        return _encoder.encode(msgspec.convert(_whole(msgspec.to_builtins(event)), Event))
+
+
+def _whole(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="replace").decode()
+        case dict():
+            return {_whole(name): _whole(item) for name, item in value.items()}
+        case list():
+            return [_whole(item) for item in value]
+        case _:
+            return value
 
 
 def decode(raw: bytes) -> Event:

@@ -4,7 +4,7 @@
 |--------------------------|--------|------------------------------------|------------------|-------------|-----------------------------|
 | `{run}:run`              | hash   | the run's record                   | scripts          | all         | until the end + retention   |
 | `{run}:log`              | stream | its events, id `<seq>-0`, field e  | scripts          | web, worker | as the record; 20,000 events|
-| `{run}:result:<call>`    | string | a tool result too large for events | `append`         | web         | as the record               |
+| `{run}:result:<call>`    | string | a tool result too large for events | `append`         | web         | retention after its writing |
 | `thread:{t}`             | hash   | user_id, title, created_at         | web              | web, worker | retention after last run    |
 | `thread:{t}:runs`        | zset   | run ids by creation time           | web              | web, worker | as the thread               |
 | `user:{u}:threads`       | zset   | thread ids by last activity        | web              | web         | retention after last run    |

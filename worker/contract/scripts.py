@@ -51,9 +51,15 @@ def create(*, run_id: str, thread_id: str, user_id: str, agent: str, message: st
     return ScriptCall(load("create"), [keys.run(run_id)], [part for pair in fields.items() for part in pair])
 
 
-def claim(run_id: str, *, worker_id: str, lease_ms: int) -> ScriptCall:
-    """Take the next attempt. Answers [b"ok", [field, value …]], or why not: [b"missing" | b"finished" | b"busy"]."""
-    return ScriptCall(load("claim"), [keys.run(run_id)], [worker_id, keys.control_channel(worker_id), lease_ms])
+def claim(run_id: str, *, worker_id: str, lease_ms: int, again: bool = False) -> ScriptCall:
+    """Take the next attempt.
+
+    Answers [b"ok", [field, value …]], or why not: [b"missing" | b"finished" | b"busy"], or [b"lapsed"]: its holder has
+    not renewed in time and gets a moment for it; call `again` after that.
+    """
+    second_look = "again" if again else ""
+    args: list[str | bytes | int] = [worker_id, keys.control_channel(worker_id), lease_ms, second_look]
+    return ScriptCall(load("claim"), [keys.run(run_id)], args)
 
 
 def renew(run_id: str, *, attempt: int, lease_ms: int) -> ScriptCall:

@@ -28,11 +28,12 @@ INTERNAL_PREFIX = "_"
 
 _READING = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "fts3_tokenizer", "zeroblob", "randomblob"})
-_MAX_VALUE_BYTES = MEBIBYTE
+#: Three times the largest cell of an upload. It bounds one step, which nothing can interrupt.
+_MAX_VALUE_BYTES = 100_000
 #: For all statements of the process together. Sorting happens in memory, so that no query can fill the disk.
 _MAX_HEAP_BYTES = 256 * MEBIBYTE
-#: Virtual machine steps between two looks at the clock: about a tenth of a millisecond.
-_STEPS_PER_CHECK = 10_000
+#: Virtual machine steps between two looks at the clock. One step may handle two values of the largest size.
+_STEPS_PER_CHECK = 200
 #: Largest whole number that a browser reads exactly.
 _MAX_EXACT = 2**53
 _LENGTHS = (

@@ -20,7 +20,16 @@ from worker.agent.ports import Workspace
 from worker.agent.redaction import Redactor
 from worker.agent.registry import AgentRegistry
 from worker.agent.tool import Tool, ToolContext, tool
-from worker.contract.events import AgentCompleted, AgentFailed, AgentStarted, Event, PartialResult, ToolProgress
+from worker.contract.codec import MAX_EVENT_BYTES, encode
+from worker.contract.events import (
+    AgentCompleted,
+    AgentFailed,
+    AgentStarted,
+    Event,
+    PartialResult,
+    ToolExecuting,
+    ToolProgress,
+)
 from worker.contract.run import RunState
 from worker.engine import ExecutionEngine
 from worker.memory_log import MemoryLog
@@ -288,6 +297,7 @@ async def test_an_agent_that_swallows_the_stop_is_closed_over_its_head_within_2_
     await asyncio.sleep(0.1)
 
     assert_whole_story(bench.story)
+    assert [call.data.status for call in tool_calls(bench.story)] == ["cancelled"]
     assert len(bench.story) == told
     assert types(bench.story)[-1] == "agent_cancelled"
 
@@ -472,3 +482,146 @@ async def test_fifty_runs_at_once_are_fifty_whole_stories() -> None:
 
     for n in range(50):
         assert_whole_story(bench.log.stories[f"run_{n}"])
+
+
+async def test_calls_left_behind_when_the_run_ends_are_closed_once_and_begin_nothing_more() -> None:
+    @agent(tools=[sleeping_a_little])
+    async def hasty(ctx: AgentContext) -> str:
+        """Ends while its calls go on."""
+        ctx.late = [asyncio.ensure_future(ctx.tools.call("sleeping_a_little")) for _ in range(20)]  # type: ignore[attr-defined]
+        await asyncio.sleep(0.01)
+        return "done"
+
+    bench = Bench(hasty)
+    await bench.run("hasty")
+    await asyncio.sleep(0.1)
+
+    assert_whole_story(bench.story)
+
+
+async def test_two_agents_that_speak_at_once_keep_their_words() -> None:
+    def speaker(name: str, letter: str) -> AgentDefinition:
+        @agent(name=name, description="Speaks.")
+        async def speak(ctx: AgentContext) -> None:
+            for _ in range(300):
+                await ctx.say(letter)
+                await asyncio.sleep(0)
+
+        return speak
+
+    @agent(delegates=["left", "right"])
+    async def both(ctx: AgentContext) -> None:
+        """Lets two speak."""
+        await asyncio.gather(ctx.delegate("left", ""), ctx.delegate("right", ""))
+
+    story = await Bench(both, speaker("left", "L"), speaker("right", "R")).run("both")
+
+    assert_whole_story(story)
+    said = {
+        name: "".join(e.data.text for e in story if isinstance(e, PartialResult) and e.agent_name == name)
+        for name in ("left", "right")
+    }
+    assert said == {"left": "L" * 300, "right": "R" * 300}
+
+
+async def test_half_a_surrogate_pair_is_shown_as_a_question_mark_and_ends_no_story() -> None:
+    @agent()
+    async def odd(ctx: AgentContext) -> None:
+        """Says half a character, then raises another half."""
+        await ctx.say("a\ud83d")
+        raise OSError("caf\udce9.csv")
+
+    story = await Bench(odd).run("odd")
+
+    assert_whole_story(story)
+
+
+async def test_long_texts_become_events_below_the_limit() -> None:
+    @agent()
+    async def endless(ctx: AgentContext) -> None:
+        """Says and thinks a lot at once."""
+        await ctx.think("y" * 300_000)
+        await ctx.say("\x01" * 200_000)
+
+    story = await Bench(endless).run("endless")
+
+    assert_whole_story(story)
+    assert max(len(encode(event)) for event in story) <= MAX_EVENT_BYTES
+    assert "".join(event.data.text for event in story if isinstance(event, PartialResult)) == "\x01" * 200_000
+
+
+async def test_a_plain_tool_that_raises_stop_iteration_fails_at_once() -> None:
+    @tool
+    def next_of_nothing() -> str:
+        """Take the first of nothing."""
+        return str(next(iter([])))
+
+    story = await Bench(caller_of(next_of_nothing)).run("caller")
+
+    [completed] = tool_calls(story)
+    assert completed.data.error is not None
+    assert completed.data.error.code == "tool_error"
+
+
+async def test_a_tool_that_reports_in_a_tight_loop_is_shown_a_few_times_and_never_after_its_end() -> None:
+    @tool
+    def chatty(ctx: ToolContext) -> str:
+        """Report ten thousand times."""
+        for n in range(10_000):
+            ctx.report(f"{n}", n / 10_000)
+        return "done"
+
+    story = await Bench(caller_of(chatty)).run("caller")
+
+    assert_whole_story(story)
+    assert types(story).count("tool_progress") < 50
+    assert "tool_progress" not in types(story)[types(story).index("tool_completed") :]
+
+
+async def test_a_result_with_a_nan_is_a_result() -> None:
+    @tool
+    async def mean() -> dict[str, float]:
+        """Give the mean of nothing."""
+        return {"mean": float("nan")}
+
+    story = await Bench(caller_of(mean)).run("caller")
+
+    assert [call.data.result for call in tool_calls(story)] == [{"mean": None}]
+
+
+async def test_a_run_that_took_too_long_leaves_its_tools_as_interrupted() -> None:
+    story = await Bench(caller_of(sleeper), timeout=0.1).run("caller")
+
+    assert [call.data.status for call in tool_calls(story)] == ["interrupted"]
+
+
+async def test_a_run_that_starts_while_the_worker_stops_ends_at_once() -> None:
+    bench = Bench(caller_of(sleeper))
+    await bench.engine.drain(0)
+
+    story = await bench.run("caller")
+
+    assert_whole_story(story)
+    assert cast("AgentFailed", story[-1]).data.error.code == "worker_stopped"
+
+
+async def test_a_tool_is_shown_with_its_purpose() -> None:
+    story = await Bench(adder).run("adder")
+
+    [executing] = [event for event in story if isinstance(event, ToolExecuting)]
+    assert executing.data.purpose == "Add two numbers."
+
+
+async def test_what_is_said_after_a_tool_call_is_a_message_of_its_own() -> None:
+    @agent(tools=[add])
+    async def talker(ctx: AgentContext) -> None:
+        """Speaks before and after."""
+        await ctx.say("before ")
+        await ctx.tools.call("add", a=1, b=1)
+        await ctx.say("after")
+
+    story = await Bench(talker).run("talker")
+
+    parts = [event.data for event in story if isinstance(event, PartialResult)]
+    assert [(part.message_id, part.text) for part in parts] == [("a1.m1", "before "), ("a1.m2", "after")]
+    assert cast("AgentCompleted", story[-1]).data.result == "before after"

@@ -65,3 +65,25 @@ async def test_an_agent_that_fails_without_real_tools_is_wired_all_the_same() ->
         return str((await ctx.tools.call("look", where="here"))["missing"])
 
     assert await check(picky) == [Wiring("picky", [])]
+
+
+async def test_a_delegates_tools_are_not_really_called_either() -> None:
+    sent = []
+
+    @tool
+    async def send_mail() -> None:
+        """Send a mail."""
+        sent.append("mail")
+
+    @agent(tools=[send_mail])
+    async def helper(ctx: AgentContext) -> None:
+        """Sends."""
+        await ctx.tools.call("send_mail")
+
+    @agent(delegates=["helper"])
+    async def lead(ctx: AgentContext) -> None:
+        """Lets it be sent."""
+        await ctx.delegate("helper", "send")
+
+    assert await check(lead, helper) == [Wiring("lead", []), Wiring("helper", [])]
+    assert sent == []

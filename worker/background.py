@@ -1,0 +1,33 @@
+"""Work that a worker does beside its runs, for as long as it lives: nothing that goes wrong once may end it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from worker.redis_client import is_away
+
+logger = logging.getLogger(__name__)
+
+#: After a failure, before the next try; also the shortest time between two tries.
+RETRY_SECONDS = 0.5
+
+
+async def repeat(name: str, work: Callable[[], Awaitable[None]], *, every: float) -> None:
+    """Do `work` every so many seconds, for ever; soon again after a failure."""
+    pause = every
+    while True:
+        await asyncio.sleep(pause)
+        try:
+            await work()
+        except Exception as error:
+            # A lease keeper that ended would take every run of the process with it.
+            pause = RETRY_SECONDS
+            logger.warning(
+                "background work failed",
+                exc_info=None if is_away(error) else error,
+                extra={"action": "background_failed", "work": name, "reason": type(error).__name__},
+            )
+        else:
+            pause = every
