@@ -60,6 +60,18 @@ def test_a_worker_told_to_stop_lets_short_runs_end_and_ends_the_rest_visibly(sys
     assert system.worker.exit_code == 0
 
 
+def test_a_worker_told_to_stop_ends_although_a_tool_never_returns(system: System, client: Client) -> None:
+    run_id = client.post_run("go", agent="blocked")["run_id"]
+    client.follow(run_id, at_most=2)
+
+    system.worker.send(signal.SIGTERM)
+
+    events = client.follow(run_id)
+    assert_whole(events)
+    assert [event["data"]["status"] for event in events if event["type"] == "tool_completed"] == ["interrupted"]
+    wait_until(lambda: not system.worker.is_running, 15, what="the worker has ended")
+
+
 def test_a_run_posted_while_no_worker_lives_is_done_by_the_next_one(system: System, client: Client) -> None:
     system.worker.stop()
     run_id = client.post_run("go", agent="quick")["run_id"]

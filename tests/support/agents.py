@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from worker.agent.context import AgentContext
@@ -22,6 +23,12 @@ async def wait_for_ever(ctx: ToolContext) -> None:
     """Wait until stopped."""
     await ctx.progress("waiting", None)
     await asyncio.sleep(3600)
+
+
+@tool(timeout_seconds=600)
+def block() -> None:
+    """Block an OS thread for longer than any test lasts."""
+    time.sleep(600)
 
 
 @tool
@@ -80,6 +87,12 @@ async def waiter(ctx: AgentContext) -> None:
     """Says something and then waits in a tool."""
     await ctx.say("I wait. ")
     await ctx.tools.call("wait_for_ever")
+
+
+@agent(tools=[block])
+async def blocked(ctx: AgentContext) -> None:
+    """Waits in a tool that nothing can interrupt."""
+    await ctx.tools.call("block")
 
 
 @agent(tools=[explode, oversleep, flood, scribble])
