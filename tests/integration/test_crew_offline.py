@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from pathlib import Path
@@ -12,31 +11,20 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.support.crew import USER, Ask, offline_crew
 from tests.support.uploads import upload
-from worker.agent.context import Turn
-from worker.agent.invocation import AgentParts
-from worker.agent.redaction import Redactor
 from worker.agent.registry import AgentRegistry, load_registry
 from worker.agent.tool import Tool
 from worker.contract.events import (
-    AgentCompleted,
     AgentStarted,
     AgentThinking,
-    Event,
     PartialResult,
-    ToolCompleted,
-    ToolExecuting,
 )
 from worker.crew.fetching.addresses import AddressGuard
 from worker.crew.fetching.fetcher import PageFetcher
 from worker.crew.tools.pages import page_tool
-from worker.engine import ExecutionEngine
-from worker.memory_log import MemoryLog
-from worker.models.offline import OfflineModel
 from worker.models.playbook.prose import SIGNATURE
-from worker.workspaces import Workspaces
 
-USER = "usr_1"
 MONTHS = ("2025-01", "2025-02", "2025-03", "2025-04", "2025-05", "2025-06")
 #: South loses: 300 in the first quarter, 120 in the second, all of it with lamps.
 SALES = "order_date,region,product,revenue\n" + "".join(
@@ -49,48 +37,6 @@ SALES = "order_date,region,product,revenue\n" + "".join(
     )
 )
 
-Ask = Callable[..., Awaitable["Story"]]
-
-
-class OfflineModels:
-    label = "offline"
-    offline = True
-
-    def model(self, *, on_retry: Callable[[str], object]) -> OfflineModel:
-        return OfflineModel(delay_seconds=0)
-
-    def describe(self, error: Exception) -> Exception:
-        return error
-
-
-class Story:
-    """What a run's log tells."""
-
-    def __init__(self, events: list[Event]) -> None:
-        self.events = events
-        self.agents = [event.agent_name for event in events if isinstance(event, AgentStarted)]
-        self.tools = [(event.agent_name, event.data.tool_name) for event in events if isinstance(event, ToolExecuting)]
-        self.failed = [
-            (event.data.tool_name, event.data.error)
-            for event in events
-            if isinstance(event, ToolCompleted) and event.data.status != "ok"
-        ]
-
-    @property
-    def answer(self) -> str:
-        last = self.events[-1]
-        assert isinstance(last, AgentCompleted), last
-        assert last.terminal
-        assert isinstance(last.data.result, str)
-        return last.data.result
-
-    def result_of(self, tool: str) -> object:
-        return next(
-            event.data.result
-            for event in self.events
-            if isinstance(event, ToolCompleted) and event.data.tool_name == tool
-        )
-
 
 @pytest.fixture
 def registry() -> AgentRegistry:
@@ -99,24 +45,8 @@ def registry() -> AgentRegistry:
 
 @pytest.fixture
 def ask(registry: AgentRegistry, tmp_path: Path, redis_url: str) -> Iterator[Ask]:
-    workspaces = Workspaces(tmp_path, redis_url=redis_url)
-    executor = ThreadPoolExecutor(4)
-    log = MemoryLog()
-    parts = AgentParts(registry, OfflineModels(), executor, workspaces.workspace)
-    engine = ExecutionEngine(parts, log, run_timeout_seconds=60, redactor=Redactor())
-    asked = 0
-
-    async def run(message: str, *earlier: str) -> Story:
-        nonlocal asked
-        asked += 1
-        log.turns = [Turn(text, "an answer") for text in earlier]
-        log.create(f"run_{asked}", agent="triage", message=message, user_id=USER)
-        await engine.execute(f"run_{asked}")
-        return Story(await log.events(f"run_{asked}"))
-
-    yield run
-    executor.shutdown()
-    workspaces.close()
+    with offline_crew(registry, tmp_path, redis_url) as ask:
+        yield ask
 
 
 async def test_a_question_for_advice_goes_through_the_whole_crew(ask: Ask, redis_client: redis.Redis) -> None:

@@ -51,7 +51,7 @@ LOSS_WORDS = frozenset(
 GAIN_WORDS = frozenset(
     {"grow", "grew", "grown", "growth", "gain", "gained", "increase", "increased", "rise", "rose", "risen"}
 )
-_CHANGE_WORDS = LOSS_WORDS | GAIN_WORDS | {"trend", "change", "changed", "develop", "developed", "evolve", "forecast"}
+CHANGE_WORDS = LOSS_WORDS | GAIN_WORDS | {"trend", "change", "changed", "develop", "developed", "evolve"}
 
 _WORD = re.compile(r"[a-z]+|\d+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -64,7 +64,7 @@ def words(text: str) -> list[str]:
 
 def asks_about_change(question: str) -> bool:
     """Whether a question needs two points in time."""
-    return bool(_CHANGE_WORDS & set(words(question)))
+    return bool(CHANGE_WORDS & set(words(question)))
 
 
 def concepts_in(text: str, role: Role) -> list[str]:

@@ -20,7 +20,7 @@ from worker.models.playbook.script import Call, Script, Task
 #: Ends the options: what the plan aims at.
 _GOAL = re.compile(r"^Goal: raise (?P<measure>.+) of (?P<group>.+) by (?P<amount>[\d.,]+)$", re.MULTILINE)
 _COLUMN = re.compile(r"(?:^|, )(.+?) \((integer|real|date|boolean|text)\)")
-_NO_SOURCE = "The findings name no table, so I cannot compute any option."
+_NO_SOURCE = "The findings compare no groups of a whole table, so I cannot compute any option."
 
 _STEPS_WITHOUT_GOAL = (
     "**Tomorrow:** agree on one number that should change. Role: the owner of the question.",

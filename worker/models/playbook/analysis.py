@@ -1,13 +1,13 @@
 """The script of `data`: looks at the tables, computes what the question asks, shows a chart, states the numbers."""
 
-# ruff: noqa: S608 - names are quoted, and a workspace runs nothing but reading statements
-
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
 from typing import Any
 
-from worker.crew.lookup import literal
-from worker.models.playbook.planning import Column, Plan, choose_table, make_plan, read_columns
+from worker.crew.periods import parse_period
+from worker.models.playbook.columns import MAX_GROUPS, Column, read_columns
+from worker.models.playbook.planning import Plan, choose_table, make_plan
 from worker.models.playbook.prose import (
     INSUFFICIENT,
     Source,
@@ -18,41 +18,107 @@ from worker.models.playbook.prose import (
     source_line,
 )
 from worker.models.playbook.script import Call, Script, Task
-from worker.workspace.identifiers import quote
+from worker.models.playbook.spans import covered
+from worker.models.playbook.statements import (
+    Conditions,
+    group_sql,
+    periods_sql,
+    span_condition,
+    time_sql,
+    total_sql,
+    values_sql,
+    what,
+)
 
-_FUNCTIONS = {"sum": "SUM", "average": "AVG", "count": "COUNT"}
 _MAX_BARS = 20
 _SHOWN_ROWS = 8
+_SHOWN_PERIODS = 24
+#: Rows that `query_data` gives.
+_MAX_PERIODS = 200
+#: Columns whose values are looked up for a word that nothing else explains.
+_MAX_LOOKED_UP = 4
+_UNABLE = (
+    "I give no number here, since it would answer another question: the built-in offline model {why}. "
+    "The offline model cannot do that; set a model key, or ask for something plainer, such as "
+    "**total revenue by region**."
+)
+
+Asking = Generator[Call, Any, Any]
 
 
 def data(task: Task) -> Script:
     """Answer a question from the tables."""
     question = question_of(task.text)
     listed = yield Call("list_tables", {}, "First I look which tables there are.")
-    tables = [row for row in listed["rows"] if row[1]]
-    if not tables:
-        return f"{INSUFFICIENT} there is no table with rows yet."
-    table = choose_table(question, tables)
+    if not listed["rows"]:
+        return f"{INSUFFICIENT} there is no table yet."
+    table = choose_table(question, listed["rows"])
+    if not next(row[1] for row in listed["rows"] if row[0] == table):
+        return f"{INSUFFICIENT} `{table}` has no rows."
     described = yield Call("describe_table", {"table": table}, f"`{table}` fits best. I look at its columns.")
     columns = read_columns(described)
-    plan = make_plan(question, columns)
+    plan = make_plan(question, columns, table=table)
+    if plan.unable or plan.missing:
+        plan = make_plan(question, columns, (yield from _all_values(table, columns)), table)
+    if plan.unable:
+        return _UNABLE.format(why=plan.unable)
     if plan.missing:
         return f"{INSUFFICIENT} the table `{table}` lacks {plan.missing}."
+    return (yield from _answer(table, plan, columns))
+
+
+def _all_values(table: str, columns: Sequence[Column]) -> Asking:
+    """What the question may name: the values of each column, looked up where `describe_table` tells only some."""
+    values = {column.name: column.top_values for column in columns if column.is_dimension}
+    partly = [column.name for column in columns if column.name in values and column.distinct > len(column.top_values)]
+    for name in partly[:_MAX_LOOKED_UP]:
+        asked = {"sql": values_sql(table, name), "max_rows": MAX_GROUPS}
+        found = yield Call("query_data", asked, f"Does the question name a value of `{name}`?")
+        values[name] = [str(row[0]) for row in found["rows"]]
+    return values
+
+
+def _answer(table: str, plan: Plan, columns: Sequence[Column]) -> Script:
+    period = next((column for column in columns if column.name == plan.period), None)
+    spans: Conditions = {}
+    if period and plan.spans.periods:
+        spans, problem = yield from _find_spans(table, plan, period)
+        if problem:
+            return f"{INSUFFICIENT} {problem}"
     if plan.change and plan.dimension:
         text = yield from _compare(table, plan)
-    elif plan.change:
-        text = yield from _trend(table, plan)
+    elif plan.grain and period:
+        text = yield from _over_time(table, plan, period, spans)
     elif plan.dimension:
-        text = yield from _rank(table, plan)
+        text = yield from _rank(table, plan, spans)
     else:
-        text = yield from _total(table, plan)
-    source = Source(table, plan.dimension or "none", plan.measure or "rows", plan.period or None)
-    return "\n\n".join(part for part in (text, _doubts(plan, columns), source_line(source)) if part)
+        text = yield from _total(table, plan, spans)
+    # What follows from findings on a part of the table cannot be worked out from the whole of it.
+    dimension = "none" if plan.only or spans else plan.dimension
+    source = Source(table, dimension or "none", plan.measure or "rows", plan.period or None)
+    return "\n\n".join(part for part in (text, *_doubts(plan, columns), source_line(source)) if part)
+
+
+def _find_spans(table: str, plan: Plan, period: Column) -> Asking:
+    """The conditions for the periods that the question names, and what is wrong with them, if anything."""
+    asked = {"sql": periods_sql(table, period), "max_rows": _MAX_PERIODS}
+    found = yield Call("query_data", asked, "Which of its periods are meant?")
+    if found["total_rows"] > len(found["rows"]):
+        return {}, f"`{plan.period}` has too many different values to restrict them to a period."
+    values = sorted((str(row[0]) for row in found["rows"]), key=lambda value: parse_period(value) or (0,))
+    conditions = {}
+    for name, inside in covered(plan.spans, values).items():
+        if not inside:
+            return {}, f"`{table}` has nothing for {name}; `{plan.period}` goes from {values[0]} to {values[-1]}."
+        years = sorted({value[:4] for value in inside}) if period.has_months else []
+        dated = f"{name} of {', '.join(years)}" if years and not any(year in name for year in years) else name
+        conditions[dated] = span_condition(period, inside)
+    return conditions, ""
 
 
 def _compare(table: str, plan: Plan) -> Script:
     """Which group gained or lost between the first and the last period."""
-    sums = yield Call("query_data", {"sql": group_sql(table, plan)}, f"How much has each {plan.dimension} in all?")
+    yield Call("query_data", {"sql": group_sql(table, plan, {})}, f"How much has each {plan.dimension} in all?")
     found = yield Call(
         "compare_groups",
         {
@@ -62,18 +128,18 @@ def _compare(table: str, plan: Plan) -> Script:
             "period": plan.period,
             "aggregate": plan.aggregate,
             "order": "losses" if plan.ascending else "gains",
-            **({"only": plan.only} if plan.only else {}),
+            **({"only": {name: value for name, (value,) in plan.only.items()}} if plan.only else {}),
         },
         f"Now the change of each {plan.dimension} over time.",
     )
-    rows = found["rows"]
+    rows = found["rows"][: plan.limit or None]
     yield Call(
         "make_chart",
         {
             "chart": "bar",
-            "title": f"{_what(plan)} by {plan.dimension}, {found['first']} and {found['last']}",
+            "title": f"{what(plan)} by {plan.dimension}, {found['first']} and {found['last']}",
             "x_label": plan.dimension,
-            "y_label": _what(plan),
+            "y_label": what(plan),
             "labels": [str(row[0]) for row in rows[:_MAX_BARS]],
             "series": [
                 {"name": found["first"], "values": [row[1] for row in rows[:_MAX_BARS]]},
@@ -83,83 +149,71 @@ def _compare(table: str, plan: Plan) -> Script:
         "I show both periods side by side.",
     )
     total = (
-        f"All {sums['total_rows']} together went from {number(found['total_first'])} to {number(found['total_last'])}."
+        f"All {found['total_rows']} together went from {number(found['total_first'])} to {number(found['total_last'])}."
     )
     headline = _change_headline(plan, found)
     return f"{headline}\n\n{markdown_table(found['columns'], rows[:_SHOWN_ROWS])}\n\n{total}"
 
 
-def _trend(table: str, plan: Plan) -> Script:
-    """How the measure went over time, without groups."""
-    when = f"substr({quote(plan.period)}, 1, 7)"
-    sql = (
-        f"SELECT {when} AS period, {_aggregate(plan)} AS value FROM {quote(table)}"
-        f"{_where(plan, also=f'{quote(plan.period)} IS NOT NULL')} GROUP BY 1 ORDER BY 1 LIMIT 200"
-    )
-    result = yield Call("query_data", {"sql": sql, "max_rows": 200}, f"I add up {_what(plan)} by month.")
+def _over_time(table: str, plan: Plan, period: Column, spans: Conditions) -> Script:
+    """The measure for each time: its course, or the times that stand out."""
+    asked = {"sql": time_sql(table, plan, period, spans), "max_rows": _MAX_PERIODS}
+    unit = "period" if plan.grain == "spans" else plan.grain
+    result = yield Call("query_data", asked, f"I compute {what(plan)} by {unit}.")
     rows = result["rows"]
-    if len(rows) < 2:
+    if result["total_rows"] > len(rows):
+        return f"There are more than {_MAX_PERIODS} periods; ask by month or by year."
+    if plan.grain == "spans" and not plan.ranked:
+        rows = sorted(rows, key=lambda row: list(spans).index(row[0]))
+    elif not plan.ranked and not period.has_months:
+        rows = sorted(rows, key=lambda row: parse_period(str(row[0])) or (0,))
+    if len(rows) < 2 and not (plan.ranked and rows):
         return f"There is only one period, so no change can be seen.\n\n{markdown_table(result['columns'], rows)}"
-    yield Call(
-        "make_chart",
-        {
-            "chart": "line",
-            "title": f"{_what(plan)} over time",
-            "x_label": plan.period,
-            "y_label": _what(plan),
-            "labels": [str(row[0]) for row in rows],
-            "series": [{"name": _what(plan), "values": [row[1] for row in rows]}],
-        },
-        "A line shows it best.",
-    )
+    yield _chart("bar" if plan.ranked else "line", f"{what(plan)} by {unit}{_of(plan, spans)}", plan.period, plan, rows)
     first, last = rows[0], rows[-1]
-    change = (last[1] or 0) - (first[1] or 0)
-    shown = markdown_table(["period", _what(plan)], rows[-_SHOWN_ROWS:])
-    return (
-        f"**{_what(plan).capitalize()}{_of(plan)} went from {number(first[1])} in {first[0]} to {number(last[1])} in "
-        f"{last[0]} ({signed_number(round(change, 2))}).**\n\n{shown}"
+    change = round((last[1] or 0) - (first[1] or 0), 2)
+    headline = (
+        f"**{first[0]} has the {_place(plan)} {what(plan)}{_of(plan, spans)}: {number(first[1])}.**"
+        if plan.ranked
+        else f"**{what(plan).capitalize()}{_of(plan, spans)} went from {number(first[1])} in {first[0]} to "
+        f"{number(last[1])} in {last[0]} ({signed_number(change)}).**"
     )
+    shown = rows[:_SHOWN_PERIODS] if plan.ranked else rows[-_SHOWN_PERIODS:]
+    return f"{headline}\n\n{markdown_table([plan.period, what(plan)], shown)}"
 
 
-def _rank(table: str, plan: Plan) -> Script:
+def _rank(table: str, plan: Plan, spans: Conditions) -> Script:
     """Which group has most, or least."""
-    result = yield Call(
-        "query_data", {"sql": group_sql(table, plan)}, f"I compute {_what(plan)} for each {plan.dimension}."
-    )
+    asked = {"sql": group_sql(table, plan, spans)}
+    result = yield Call("query_data", asked, f"I compute {what(plan)} for each {plan.dimension}.")
     rows = result["rows"]
     if not rows:
         return "No row fits the question."
-    yield Call(
+    yield _chart("bar", f"{what(plan)} by {plan.dimension}{_of(plan, spans)}", plan.dimension, plan, rows[:_MAX_BARS])
+    among = "" if plan.dimension in (plan.only or {}) and len(plan.only or {}) == 1 and not spans else _of(plan, spans)
+    return (
+        f"**{rows[0][0]} has the {_place(plan)} {what(plan)}{among}: {number(rows[0][1])}.**\n\n"
+        f"{markdown_table(result['columns'], rows[: plan.limit or _SHOWN_ROWS])}"
+    )
+
+
+def _total(table: str, plan: Plan, spans: Conditions) -> Script:
+    result = yield Call("query_data", {"sql": total_sql(table, plan, spans)}, f"I compute {what(plan)}.")
+    return f"**{what(plan).capitalize()}{_of(plan, spans)}: {number(result['rows'][0][0])}.**"
+
+
+def _chart(chart: str, title: str, x_label: str, plan: Plan, rows: Sequence[Sequence[Any]]) -> Call:
+    return Call(
         "make_chart",
         {
-            "chart": "bar",
-            "title": f"{_what(plan)} by {plan.dimension}",
-            "x_label": plan.dimension,
-            "y_label": _what(plan),
-            "labels": ["(empty)" if row[0] is None else str(row[0]) for row in rows[:_MAX_BARS]],
-            "series": [{"name": _what(plan), "values": [row[1] for row in rows[:_MAX_BARS]]}],
+            "chart": chart,
+            "title": title,
+            "x_label": x_label,
+            "y_label": what(plan),
+            "labels": ["(empty)" if row[0] is None else str(row[0]) for row in rows],
+            "series": [{"name": what(plan), "values": [row[1] for row in rows]}],
         },
-        "I show it as bars.",
-    )
-    place = "lowest" if plan.ascending else "highest"
-    return (
-        f"**{rows[0][0]} has the {place} {_what(plan)}: {number(rows[0][1])}.**\n\n"
-        f"{markdown_table(result['columns'], rows[:_SHOWN_ROWS])}"
-    )
-
-
-def _total(table: str, plan: Plan) -> Script:
-    sql = f"SELECT {_aggregate(plan)} AS value FROM {quote(table)}{_where(plan)}"
-    result = yield Call("query_data", {"sql": sql}, f"I compute {_what(plan)} over the whole table.")
-    return f"**{_what(plan).capitalize()}{_of(plan)}: {number(result['rows'][0][0])}.**"
-
-
-def group_sql(table: str, plan: Plan) -> str:
-    """The statement that computes the measure for each group, the wanted end first."""
-    name = _what(plan)
-    return (
-        f"SELECT {quote(plan.dimension)}, {_aggregate(plan)} AS {quote(name)} FROM {quote(table)}{_where(plan)} "
-        f"GROUP BY 1 ORDER BY 2 {'ASC' if plan.ascending else 'DESC'}, 1"
+        "A line shows it best." if chart == "line" else "I show it as bars.",
     )
 
 
@@ -169,33 +223,27 @@ def _change_headline(plan: Plan, found: dict[str, Any]) -> str:
     relative = f", {signed_number(percent)} %" if percent is not None else ""
     numbers = f"{number(before)} → {number(after)} ({signed_number(change)}{relative})"
     if plan.ascending and change >= 0:
-        return f"**No {plan.dimension} lost {_what(plan)} {span}; {group} gained least: {numbers}.**"
+        return f"**No {plan.dimension} lost {what(plan)} {span}; {group} gained least: {numbers}.**"
     if not plan.ascending and change <= 0:
-        return f"**No {plan.dimension} gained {_what(plan)} {span}; {group} lost least: {numbers}.**"
-    return f"**{group} {'lost' if plan.ascending else 'gained'} most {_what(plan)} {span}: {numbers}.**"
+        return f"**No {plan.dimension} gained {what(plan)} {span}; {group} lost least: {numbers}.**"
+    return f"**{group} {'lost' if plan.ascending else 'gained'} most {what(plan)} {span}: {numbers}.**"
 
 
-def _what(plan: Plan) -> str:
-    if plan.aggregate == "count":
-        return "number of rows"
-    return f"average {plan.measure}" if plan.aggregate == "average" else plan.measure
+def _place(plan: Plan) -> str:
+    return "lowest" if plan.ascending else "highest"
 
 
-def _of(plan: Plan) -> str:
-    return f" ({', '.join(plan.only.values())})" if plan.only else ""
+def _of(plan: Plan, spans: Conditions) -> str:
+    """What the answer is restricted to."""
+    values = [value for names in (plan.only or {}).values() for value in names]
+    restricted = [*values, *([] if plan.grain == "spans" else spans)]
+    return f" ({', '.join(restricted)})" if restricted else ""
 
 
-def _aggregate(plan: Plan) -> str:
-    return f"{_FUNCTIONS[plan.aggregate]}({quote(plan.measure) if plan.measure else '*'})"
-
-
-def _where(plan: Plan, *, also: str = "") -> str:
-    conditions = [f"{quote(name)} = {literal(value)}" for name, value in (plan.only or {}).items()]
-    conditions += [also] if also else []
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
-
-
-def _doubts(plan: Plan, columns: list[Column]) -> str:
+def _doubts(plan: Plan, columns: Sequence[Column]) -> list[str]:
     used = {plan.measure, plan.dimension, plan.period}
     empty = [f"`{column.name}` ({column.empty:,})" for column in columns if column.name in used and column.empty]
-    return f"Empty cells are left out: {', '.join(empty)}." if empty else ""
+    return [
+        *([f"Empty cells are left out: {', '.join(empty)}."] if empty else []),
+        *([f"Not taken into account, for want of a rule: {', '.join(plan.beside)}."] if plan.beside else []),
+    ]

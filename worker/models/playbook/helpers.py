@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from worker.models.playbook.intents import URL
-from worker.models.playbook.prose import markdown_table, question_of
+from worker.models.playbook.prose import INSUFFICIENT, markdown_table, question_of, sections
 from worker.models.playbook.script import Call, Script, Task
 from worker.workspace.identifiers import quote
 
@@ -43,10 +43,12 @@ def data_helper(task: Task) -> Script:
     """Say what the tables lack, by looking."""
     question = question_of(task.text)
     gaps = yield Call("data_gaps", {"question": question}, "I look for what the tables lack to answer this.")
+    known = sections(task.text).get("Findings", "").removeprefix(INSUFFICIENT).strip()
+    reasons = [*gaps["missing"]] or ["I found no single reason; please say it in other words"]
+    if known:
+        reasons = [known, *(reason for reason in gaps["missing"] if reason not in known)]
     lines = ["**The data that is here does not answer this question.**", "", "What is missing:"]
-    lines += [
-        f"- {missing}" for missing in gaps["missing"] or ["I found no single reason; please say it in other words"]
-    ]
+    lines += [f"- {reason}" for reason in reasons]
     for table in gaps["tables"]:
         span = f", {table['first_period']} to {table['last_period']}" if table["first_period"] else ""
         lines.append(f"\nTable `{table['table']}` has {table['rows']:,} rows{span}.")

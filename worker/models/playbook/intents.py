@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 URL = re.compile(r"https?://[^\s<>\"')\]]+", re.IGNORECASE)
@@ -43,6 +44,11 @@ _ADVICE = re.compile(
     r"|\bactions?\b|\bplan\b|\bfix\b",
     re.IGNORECASE,
 )
+#: How a message begins that adds to the one before it.
+_LEAD = re.compile(r"^\W*(?:(?:and|but|only|also|now|just|same|or|what about|how about)\b\s*)+", re.IGNORECASE)
+_BY = re.compile(r"^\W*by\b", re.IGNORECASE)
+#: Stands between a question and the message that adds to it.
+_ADDED = "\nFollow-up: "
 _PERCENT_OF = re.compile(r"([\d.]+)\s*%\s*of\b", re.IGNORECASE)
 
 
@@ -63,6 +69,31 @@ def find_intent(message: str) -> Intent:
 def wants_advice(message: str) -> bool:
     """Whether somebody wants to know what to do, beyond what is."""
     return _ADVICE.search(message) is not None
+
+
+def without_advice(message: str) -> str:
+    """A message without its wish to know what to do."""
+    return _ADVICE.sub(" ", message)
+
+
+def without_lead(message: str) -> str:
+    """A message without the words that tie it to the one before."""
+    return _LEAD.sub("", message)
+
+
+def is_follow_up(message: str) -> bool:
+    """Whether a message cannot be understood without the one before it: `and by units?`."""
+    return bool(_LEAD.search(message) or _BY.search(message))
+
+
+def join_messages(messages: Sequence[str]) -> str:
+    """Write a question and the messages that add to it as one text."""
+    return _ADDED.join(message.strip() for message in messages)
+
+
+def split_messages(question: str) -> list[str]:
+    """Read what `join_messages` wrote."""
+    return question.split(_ADDED)
 
 
 def _expression(text: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from worker.crew.wording import asks_about_change, concepts_in, words
-from worker.models.playbook.intents import find_intent, wants_advice
-from worker.models.playbook.prose import INSUFFICIENT, compose, number, signed, without_source
+from worker.models.playbook.intents import find_intent, is_follow_up, join_messages, wants_advice
+from worker.models.playbook.prose import INSUFFICIENT, compose, find_source, number, signed, without_source
 from worker.models.playbook.script import Call, Script, Task, ToolFailed, ask, failed_text
 
 _OFFER = """You can
@@ -18,6 +18,8 @@ _OFFER = """You can
 - give me the address of a web page to read"""
 _GREETING = f"Hello. I am the built-in offline model; I follow fixed rules, so plain questions work best. {_OFFER}"
 _NOT_UNDERSTOOD = f"I found nothing in your tables or documents that this is about. {_OFFER}"
+
+_DATA_WORDS = frozenset({"row", "record", "table", "column", "csv", "compare", "top"})
 
 #: Agents in the order in which they build on each other, and the heading of what each finds.
 _ADVISERS = (
@@ -57,24 +59,25 @@ def _ask_corpus(task: Task, _expression: str) -> Script:
 def _answer_question(task: Task, _expression: str) -> Script:
     question = _with_context(task)
     tables = yield Call("list_tables", {}, "This is a question. Which data is there?")
-    has_rows = any(row[1] for row in tables["rows"])
     is_about_data = _is_about(question, tables["rows"])
-    if not (has_rows and is_about_data):
+    if not (tables["rows"] and is_about_data):
         documents = yield Call("list_documents", {}, "The tables do not look like it. Are there documents?")
         if documents["rows"]:
             return (yield from ask("corpus_admin", question, "The documents may know."))
-    if not is_about_data:
-        return _NOT_UNDERSTOOD
-    if not has_rows:
+    if tables["rows"]:
+        # Whether it names a value of a column, only `data` can see.
+        return (yield from _analyse(question))
+    if is_about_data:
         return (yield from ask("data_helper", question, "There is no data to answer from."))
-    return (yield from _analyse(question))
+    return _NOT_UNDERSTOOD
 
 
 def _analyse(question: str) -> Script:
     found = {"Findings": (yield from ask("data", question, "`data` can answer this from the tables."))}
     if INSUFFICIENT in found["Findings"]:
         return (yield from ask("data_helper", compose(question, found), "The data does not suffice; what is missing?"))
-    if not wants_advice(question):
+    # Without a source there are no findings to build on: the question was not understood, or a tool failed.
+    if find_source(found["Findings"]) is None or not wants_advice(question):
         return without_source(found["Findings"])
     for agent, heading, thought in _ADVISERS:
         found[heading] = yield from ask(agent, compose(question, found), thought)
@@ -86,15 +89,21 @@ def _is_about(question: str, tables: list[list[object]]) -> bool:
     if asks_about_change(question) or any(concepts_in(question, role) for role in ("measure", "dimension", "period")):
         return True
     names = {word for row in tables for word in words(f"{row[0]} {row[2]}")}
-    return bool({word for word in words(question) if len(word) > 2} & names)
+    return bool({word for word in words(question) if len(word) > 2} & (names | _DATA_WORDS))
 
 
 def _with_context(task: Task) -> str:
-    """The message, with the one before it when it names nothing of its own: `And what should we do?`"""
-    names_something = any(concepts_in(task.text, role) for role in ("measure", "dimension"))
-    if names_something or not task.earlier or len(words(task.text)) > 12:
-        return task.text
-    return f"{task.earlier[-1].rstrip()} {task.text}"
+    """The message, with those before it that it adds to: `And what should we do?`"""
+    names_something = any(concepts_in(task.text, role) for role in ("measure", "dimension", "period"))
+    messages = [task.text]
+    adds = is_follow_up(task.text) or (wants_advice(task.text) and not names_something)
+    for earlier in reversed(task.earlier):
+        if not adds:
+            break
+        if find_intent(earlier).name == "question":
+            messages.insert(0, earlier)
+            adds = is_follow_up(earlier)
+    return join_messages(messages)
 
 
 _INTENTS: Mapping[str, Callable[[Task, str], Script]] = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from worker.models.playbook.planning import Column, Plan, choose_table, make_plan
+from worker.models.playbook.columns import Column
+from worker.models.playbook.planning import Plan, choose_table, make_plan
 
 
 def column(name: str, kind: str = "text", *, distinct: int = 3, low: object = "a", top: str = "") -> Column:
@@ -36,7 +37,7 @@ SALES = [
         ("How many orders per region?", Plan("", "region", "order_date", "count")),
         ("lowest revenue by product", Plan("revenue", "product", "order_date", ascending=True)),
         ("total revenue", Plan("revenue", "", "order_date")),
-        ("revenue in north by product", Plan("revenue", "product", "order_date", only={"region": "North"})),
+        ("revenue in north by product", Plan("revenue", "product", "order_date", only={"region": ("North",)})),
         ("best product", Plan("revenue", "product", "order_date")),
     ],
 )
