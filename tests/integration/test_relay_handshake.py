@@ -19,6 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.support.redis import RedisServer
 from tests.support.relay import Browser, RelayServer, RunWriter, running_relay
 from tests.support.waiting import scaled, wait_until
+from web.relay.limits import RelayLimits
 
 CLOSE = 0x8
 
@@ -195,13 +196,13 @@ def test_a_close_is_answered(relay: RelayServer) -> None:
         assert sock.recv(1) == b""
 
 
-def test_the_eleventh_socket_of_a_user_is_refused_and_the_others_stay(relay: RelayServer) -> None:
-    browsers = [relay.connect(user="usr_many") for _ in range(10)]
+def test_a_socket_above_the_limit_of_a_user_is_refused_and_the_others_stay(relay: RelayServer) -> None:
+    browsers = [relay.connect(user="usr_many") for _ in range(RelayLimits().sockets_per_user)]
     try:
-        eleventh = relay.connect(user="usr_many")
+        refused = relay.connect(user="usr_many")
         with pytest.raises(ConnectionClosed):
-            eleventh.read()
-        assert eleventh.socket.close_code == 4429
+            refused.read()
+        assert refused.socket.close_code == 4429
         assert all(map(is_alive, browsers))
 
         with relay.connect(user="usr_other") as other:

@@ -108,6 +108,41 @@ test("a message on its way when the page was reloaded is sent again with its key
   assert.deepEqual(new Outbox({ storage }).of(null), []);
 });
 
+test("a run that ended while there was no connection is read to its end", async () => {
+  const events = golden("simple_answer").map((event) => ({ ...event, run_id: "run_1" }));
+  answers.thread = { title: "T", runs: [RUN] };
+  const chat = open("thr_1");
+  await chat.refresh();
+  chat.tell("run_1", events.slice(0, 3));
+  answers.thread = { title: "T", runs: [{ ...RUN, state: "completed" }] };
+  answers.events = { events: events.slice(3), more: false, reset: false };
+  await chat.refresh();
+  await settled();
+  assert.deepEqual([chat.turns[0].story.state, chat.turns[0].story.seq], ["completed", events.length]);
+});
+
+test("a message that the server has refused is not sent again unasked, one that did not reach it is", async () => {
+  const chat = open(null);
+  answers.startRun = failure("Too many at once.", { retryable: true, code: "limit_reached" });
+  chat.send("Refused", null);
+  await settled();
+  assert.deepEqual([chat.hasUnreached, chat.hasUnsent], [false, true]);
+  answers.startRun = failure("Away.", { retryable: true, code: "store_unavailable" });
+  chat.send("Unreached", null);
+  await settled();
+  assert.equal(chat.hasUnreached, true);
+  answers.startRun = { run_id: "run_1", thread_id: "thr_1" };
+  chat.resendUnreached();
+  await settled();
+  assert.deepEqual(
+    chat.turns.map(({ question, phase }) => [question, phase]),
+    [
+      ["Refused", "failed"],
+      ["Unreached", "accepted"],
+    ],
+  );
+});
+
 test("when the network is back, only what may work now is sent again", async () => {
   const chat = open(null);
   answers.startRun = failure("Too long.", { retryable: false });

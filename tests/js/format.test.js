@@ -55,5 +55,6 @@ test("a failure does not say the same thing twice", () => {
 test("Markdown in one line loses its marks, not its words", () => {
   const text = "## Question Which region? ## Findings **South** fell `a` | x | y | | --- | ---: | | 1 | 2 |";
   assert.equal(plainLine(text), "Question Which region? Findings South fell a x y 1 2");
+  assert.equal(plainLine("the **mean**, `revenue`, of `a`"), "the mean, revenue, of a");
   assert.equal(plainLine("price -3 - 4, issue #12"), "price -3 - 4, issue #12");
 });

@@ -29,9 +29,15 @@ beforeEach(() => {
   });
 });
 
+function letIn() {
+  FakeSocket.last.open();
+  FakeSocket.last.receive({ op: "subscribed", run_id: "run_1" });
+  frames = [];
+}
+
 function connect() {
   monitor.start();
-  FakeSocket.last.open();
+  letIn();
 }
 
 test("the delay is anywhere between nothing and half a second doubled with every try, up to thirty seconds", () => {
@@ -66,13 +72,13 @@ test("ten stable seconds make the next delay short again, nine do not", async ()
   connect();
   FakeSocket.last.closeByServer(1006);
   await clock.pass(500);
-  FakeSocket.last.open();
+  letIn();
   await clock.pass(9_000);
   FakeSocket.last.closeByServer(1006);
   await clock.pass(999);
   assert.equal(monitor.state, "waiting");
   await clock.pass(1);
-  FakeSocket.last.open();
+  letIn();
   await clock.pass(10_000);
   FakeSocket.last.closeByServer(1006);
   await clock.pass(500);
@@ -183,7 +189,7 @@ test("nothing of an old socket is heard any more", () => {
   connect();
   const old = FakeSocket.last;
   monitor.replace();
-  FakeSocket.last.open();
+  letIn();
   old.receive({ op: "live", run_id: "old" });
   old.onclose({ code: 4403 });
   assert.deepEqual(frames, []);
@@ -205,6 +211,46 @@ test("a connection that nobody needs is not opened again", async () => {
   assert.deepEqual([monitor.state, FakeSocket.all.length], ["idle", 1]);
   monitor.start();
   assert.equal(FakeSocket.all.length, 2);
+});
+
+test("a server that opens the socket only to refuse it is never taken for a connection", async () => {
+  monitor.start();
+  for (let tries = 0; tries < 4; tries += 1) {
+    FakeSocket.last.open();
+    FakeSocket.last.closeByServer(CLOSE_CODES.TOO_MANY);
+    await clock.pass(500 * 2 ** tries);
+  }
+  assert.deepEqual(new Set(states.map(([state]) => state)), new Set(["connecting", "waiting"]));
+});
+
+test("what is to be said first goes out before the server has spoken", () => {
+  monitor.start();
+  FakeSocket.last.open();
+  assert.equal(monitor.send({ op: "subscribe" }), true);
+  assert.equal(monitor.state, "connecting");
+});
+
+test("a connection is dropped thirty seconds after the last need for it, and made again at the next", async () => {
+  connect();
+  isWanted = false;
+  monitor.rest();
+  await clock.pass(29_999);
+  assert.equal(monitor.state, "open");
+  await clock.pass(1);
+  assert.deepEqual([monitor.state, FakeSocket.alive.length], ["idle", 0]);
+  isWanted = true;
+  connect();
+  assert.deepEqual([monitor.state, FakeSocket.alive.length], ["open", 1]);
+});
+
+test("a connection that is needed again in time is kept", async () => {
+  connect();
+  isWanted = false;
+  monitor.rest();
+  await clock.pass(20_000);
+  isWanted = true;
+  await clock.pass(20_000);
+  assert.deepEqual([monitor.state, FakeSocket.all.length], ["open", 1]);
 });
 
 test("what is sent while there is no connection is refused, not lost in silence", () => {

@@ -64,6 +64,33 @@ test("the answer is not repeated among the steps", () => {
   assert.equal(answerOf(story).key, "m:a1.m6");
 });
 
+const say = (seq, messageId, text) => event(seq, "partial_result", { message_id: messageId, text });
+const call = (seq) =>
+  event(seq, "tool_executing", { call_id: `a1.t${seq}`, tool_name: "add", arguments: {}, purpose: null });
+const saidInTurns = [started, say(2, "a1.m1", "One "), call(3), say(4, "a1.m2", "two "), call(5), say(6, "a1.m3", "three")];
+
+test("what is said before a tool call stays before it; only the message being written is the answer", () => {
+  const story = tell(saidInTurns);
+  assert.deepEqual(
+    story.calls.a1.parts.map(({ key }) => key),
+    ["m:a1.m1", "t:a1.t3", "m:a1.m2", "t:a1.t5", "m:a1.m3"],
+  );
+  assert.deepEqual(answerOf(story), { text: "three", result: null, key: "m:a1.m3" });
+  assert.equal(answerOf(tell(saidInTurns.slice(0, -1))).text, null);
+});
+
+test("a result of several messages is shown whole, and only the last of them is not among the steps", () => {
+  const end = event(7, "agent_completed", { result: "One two three", duration_ms: 1, usage: {} }, { terminal: true });
+  const story = tell([...saidInTurns, end]);
+  assert.deepEqual(answerOf(story), { text: "One two three", result: null, key: "m:a1.m3" });
+  assert.equal(unsaidResult(story.calls.a1), null);
+});
+
+test("a result that was not said hides no message", () => {
+  const end = event(7, "agent_completed", { result: "Six", duration_ms: 1, usage: {} }, { terminal: true });
+  assert.deepEqual(answerOf(tell([...saidInTurns, end])), { text: "Six", result: null, key: null });
+});
+
 test("deltas of a thought become one thought", () => {
   const story = tell(golden("simple_answer"));
   assert.deepEqual(textOf(story, "thought"), [

@@ -24,8 +24,9 @@ class RelayLimits:
 
     #: A page shows one thread; this is a long thread's runs, with room.
     subscriptions_per_socket: int = 64
-    #: Tabs of one person. A socket costs about 6 KiB, a handshake about 1 ms of CPU.
-    sockets_per_user: int = 10
+    #: Tabs of one person on all their devices. A socket costs 6 to 10 KiB and a page lets go of one it does not use, so
+    #: 50 are at most 0.5 MB. Ten were too few: people keep more tabs open, and the eleventh would never become live.
+    sockets_per_user: int = 50
     #: Sockets of the process; also held below the descriptor limit (see `Relay`).
     sockets: int = 10_000
 

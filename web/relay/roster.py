@@ -37,7 +37,7 @@ class Roster:
             return CloseCode.SIGN_IN
         if len(self._users) >= self._capacity:
             return CloseCode.OVERLOADED
-        # The new one is refused, not the oldest cut: ten tabs that push each other out would reconnect for ever.
+        # The new one is refused, not the oldest cut: tabs that push each other out would reconnect for ever.
         if self._sockets_of[user_id] >= self._limits.sockets_per_user:
             return CloseCode.TOO_MANY
         self._users[outlet] = user_id

@@ -4,6 +4,9 @@ import { FINISHED_STATES } from "./contract.js";
 import { newStory, reduce } from "./story.js";
 import { isFinished } from "./summary.js";
 
+// The server never said no to these: the same message may well work once it can be reached.
+const UNREACHED = ["network", "store_unavailable", "unexpected"];
+
 /**
  * A turn's `phase` is pending (not confirmed by the server), failed (the server could not be told, `error` says why) or
  * accepted. `loaded` says how much of the story is here: no · busy · yes · failed.
@@ -11,6 +14,8 @@ import { isFinished } from "./summary.js";
 export class Conversation {
   turns = [];
   title = "";
+  /** True once the server has shown us the thread. */
+  isRead = false;
   #api;
   #outbox;
   #subscriptions;
@@ -34,6 +39,16 @@ export class Conversation {
     );
   }
 
+  /** True when a message waits for the server to be reached again. */
+  get hasUnreached() {
+    return this.turns.some(isUnreached);
+  }
+
+  /** True when the server does not have every message. */
+  get hasUnsent() {
+    return this.turns.some(({ phase }) => phase !== "accepted");
+  }
+
   /** Deliver what a reload left in the outbox. */
   deliverPending() {
     for (const turn of this.turns) if (turn.phase === "pending") this.#deliver(turn);
@@ -44,6 +59,7 @@ export class Conversation {
     if (this.threadId === null) return;
     const thread = await this.#api.thread(this.threadId);
     if (!this.#isOpen) return;
+    this.isRead = true;
     this.title = thread.title;
     for (const run of thread.runs) this.#takeRun(run);
     this.turns.sort((one, other) => one.createdAt - other.createdAt);
@@ -62,9 +78,9 @@ export class Conversation {
     if (turn.phase === "failed") this.#deliver(turn);
   }
 
-  /** Try again what failed for want of a network. */
+  /** Send again what did not reach the server; the key of a message makes it harmless to do so once too often. */
   resendUnreached() {
-    for (const turn of this.turns) if (turn.phase === "failed" && turn.error.retryable) this.#deliver(turn);
+    for (const turn of this.turns) if (isUnreached(turn)) this.#deliver(turn);
   }
 
   /** Take an undelivered message back. */
@@ -161,6 +177,7 @@ export class Conversation {
   #settle(threadId) {
     if (this.threadId !== null) return;
     this.threadId = threadId;
+    this.isRead = true;
     for (const { key, phase } of this.turns) if (phase !== "accepted") this.#outbox.change(key, { threadId });
   }
 
@@ -176,9 +193,23 @@ export class Conversation {
     if (!turn) this.turns.push((turn = turnOfRun(run)));
     turn.run = run;
     turn.stopping ||= run.stopping;
-    if (isFinished(turn.story) || FINISHED_STATES.includes(run.state)) return;
+    if (isFinished(turn.story)) return;
+    if (FINISHED_STATES.includes(run.state)) {
+      if (this.#subscriptions.has(run.run_id)) this.#catchUp(turn);
+      return;
+    }
     turn.loaded = "yes";
     this.#subscriptions.follow(run.run_id, turn.story);
+  }
+
+  // A run that was followed has ended without our hearing of it: its last event is on its way, or there is no connection.
+  async #catchUp(turn) {
+    try {
+      for (let more = true; more && this.#isOpen && !isFinished(turn.story);) more = await this.#loadPage(turn);
+    } catch (error) {
+      // The next refresh tries again; until then the run is shown as done, without its last steps.
+      if (error.name !== "ApiError") throw error;
+    }
   }
 
   async #loadPage(turn) {
@@ -212,6 +243,10 @@ export class Conversation {
 /** True when nothing more will happen in a turn's run. */
 export function isOver(turn) {
   return isFinished(turn.story) || (turn.run !== null && FINISHED_STATES.includes(turn.run.state));
+}
+
+function isUnreached({ phase, error }) {
+  return phase === "failed" && error.retryable && UNREACHED.includes(error.code);
 }
 
 function turnOfMessage({ key, text, agent, phase, error, createdAt }) {

@@ -8,6 +8,7 @@ export class Library {
   catalogue = { agents: [], default_agent: "", model: "", offline: false };
   #api;
   #on;
+  #unread = new Set();
 
   /** `on` has onThreads(), onFiles(), onCatalogue() and onProblem(error). */
   constructor(api, on) {
@@ -20,22 +21,27 @@ export class Library {
     await Promise.all([this.refreshThreads(), this.refreshFiles(), this.refreshCatalogue()]);
   }
 
+  /** True while the last attempt to read some part has failed. */
+  get isStale() {
+    return this.#unread.size > 0;
+  }
+
   async refreshThreads() {
-    await this.#quietly(async () => {
+    await this.#quietly("threads", async () => {
       this.threads = await this.#api.threads();
       this.#on.onThreads();
     });
   }
 
   async refreshFiles() {
-    await this.#quietly(async () => {
+    await this.#quietly("files", async () => {
       this.files = newestFirst(await this.#api.files());
       this.#on.onFiles();
     });
   }
 
   async refreshCatalogue() {
-    await this.#quietly(async () => {
+    await this.#quietly("catalogue", async () => {
       this.catalogue = await this.#api.agents();
       this.#on.onCatalogue();
     });
@@ -73,12 +79,14 @@ export class Library {
     }
   }
 
-  // Not worth a message: what is shown may be a little old, and the connection's state says why.
-  async #quietly(action) {
+  // Not worth a message of its own: what is shown may be a little old, and is read again soon.
+  async #quietly(part, action) {
     try {
       await action();
+      this.#unread.delete(part);
     } catch (error) {
       if (error.name !== "ApiError") throw error;
+      this.#unread.add(part);
     }
   }
 

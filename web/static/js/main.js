@@ -1,14 +1,15 @@
 // Wires the parts together. The only file that looks up elements of the page.
 
 import { api } from "./api.js";
+import { Belongings } from "./belongings.js";
 import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
 import { acceptDrops } from "./dropzone.js";
-import { setText } from "./helpers/dom.js";
 import { icon } from "./helpers/icons.js";
 import { TailFollower } from "./helpers/scroll.js";
 import { learnTime, oncePerFrame } from "./helpers/timing.js";
 import { Library } from "./library.js";
+import { Lookout } from "./lookout.js";
 import { Monitor } from "./monitor.js";
 import { Outbox } from "./outbox.js";
 import { Peers } from "./peers.js";
@@ -16,20 +17,19 @@ import { Sidebar } from "./sidebar.js";
 import { Subscriptions } from "./subscriptions.js";
 import { ComposerView } from "./views/composer.js";
 import { ConversationView } from "./views/conversation.js";
-import { confirmIn } from "./views/dialog.js";
 import { FilesView, UploadsView } from "./views/files.js";
-import { announce, ConnectionStatus, showProblem } from "./views/status.js";
+import { announce, ConnectionStatus, showNotice, showProblem } from "./views/status.js";
+import { SurroundingsView } from "./views/surroundings.js";
 import { wireTheme } from "./views/theme.js";
 import { ThreadsView } from "./views/threads.js";
 import { WelcomeView } from "./views/welcome.js";
-
-const LOOK_EVERY = 20_000;
-const SAMPLE = "/static/samples/sales.csv";
 
 const element = (id) => document.getElementById(id);
 for (const holder of document.querySelectorAll("[data-icon]")) holder.prepend(icon(holder.dataset.icon));
 
 let conversation = null;
+/** The run that has just ended and has not been drawn since. */
+let endedRun = null;
 const outbox = new Outbox();
 
 const library = new Library(api, {
@@ -42,6 +42,7 @@ const library = new Library(api, {
 const subscriptions = new Subscriptions({
   send: (frame) => {
     if (frame.op === "subscribe") monitor.start();
+    if (frame.op === "unsubscribe") monitor.rest();
     return monitor.send(frame);
   },
   onEvents: (runId, events) => {
@@ -51,7 +52,10 @@ const subscriptions = new Subscriptions({
   },
   onReset: (runId) => conversation.restart(runId),
   onLive: () => {},
-  onRefused: (runId, error) => conversation.refuse(runId, error),
+  onRefused: (runId, error) => {
+    conversation.refuse(runId, error);
+    monitor.rest();
+  },
 });
 
 const monitor = new Monitor({
@@ -66,7 +70,15 @@ const monitor = new Monitor({
 const peers = new Peers((news) => {
   if (news.kind === "files") library.refreshFiles();
   else library.refreshThreads();
-  if (news.kind === "run" && news.threadId === conversation.threadId) look();
+  if (news.kind === "threads" || (news.kind === "run" && news.threadId === conversation.threadId)) lookout.look();
+});
+
+const lookout = new Lookout({
+  library,
+  conversation: () => conversation,
+  isVisible: () => document.visibilityState === "visible",
+  onGone: (gone) => leaveGone(gone),
+  onNotice: (text) => showNotice(element("notice"), text),
 });
 
 const status = new ConnectionStatus(element("connection"), () => monitor.start());
@@ -83,13 +95,14 @@ const tail = new TailFollower(
   (following) => (element("jump").hidden = following),
 );
 const uploads = new UploadsView(element("uploads"));
+const belongings = new Belongings({ library, peers, uploads, dialog: element("dialog") });
 
 const threads = new ThreadsView(element("threads"), {
   onOpen: (threadId) => go(threadId),
   onDelete: (thread) => deleteThread(thread),
 });
 
-const files = new FilesView(element("files"), { onDelete: (file) => deleteFile(file) });
+const files = new FilesView(element("files"), { onDelete: (file) => belongings.deleteFile(file) });
 
 const composer = new ComposerView(
   {
@@ -104,7 +117,7 @@ const composer = new ComposerView(
   {
     onSend: (text, agent) => send(text, agent),
     onStop: () => conversation.activeTurn && conversation.stop(conversation.activeTurn),
-    onFiles: (chosen) => uploadAll(chosen),
+    onFiles: (chosen) => belongings.addAll(chosen),
     onDraft: (text) => outbox.saveDraft(conversation.threadId, text),
   },
 );
@@ -113,15 +126,24 @@ const turns = new ConversationView(element("turns"), element("scroller"), {
   onStop: (turn) => conversation.stop(turn),
   onRetry: (turn) => (conversation.activeTurn ? composer.focus() : send(turn.question, turn.agent)),
   onResend: (turn) => conversation.resend(turn),
+  onResendElsewhere: (turn) => sendElsewhere(turn),
   onDiscard: (turn) => conversation.discard(turn),
   onLoad: (turn) => loadAgain(turn),
-  onDrawn: (turn) => conversation.rendered(turn),
+  onDrawn: (turn) => drawn(turn),
   isReading: () => !tail.following,
 });
 
 const welcome = new WelcomeView(element("welcome"), {
-  onAsk: (text) => send(text, composer.agent),
+  onAsk: (text) => askIdea(text),
   onSample: (question) => askSample(question),
+});
+
+const surroundings = new SurroundingsView({
+  composer,
+  welcome,
+  title: element("title"),
+  model: element("model"),
+  badge: element("offline-badge"),
 });
 
 const showSoon = oncePerFrame(() => showTurns());
@@ -145,7 +167,7 @@ function open(threadId) {
   showTurns();
   tail.jump();
   opened.deliverPending();
-  opened.refresh().catch((error) => error.status === 404 && opened === conversation && absent());
+  lookout.begin();
 }
 
 function go(threadId) {
@@ -161,10 +183,15 @@ function threadOfAddress() {
   return /^\/t\/([\w-]+)$/.exec(location.pathname)?.[1] ?? null;
 }
 
-function absent() {
+// The thread is not there (any more). What was being written for it is kept.
+function leaveGone({ threadId, isRead }) {
+  const draft = outbox.draft(threadId);
+  outbox.saveDraft(threadId, "");
+  if (draft !== "") outbox.saveDraft(null, draft);
   history.replaceState(null, "", "/");
   open(null);
-  showProblem(element("toasts"), "This chat does not exist, or it is not yours.");
+  const text = isRead ? "This chat has been deleted." : "This chat does not exist, or it is not yours.";
+  showProblem(element("toasts"), text);
 }
 
 // A message was accepted: a new chat has its address now.
@@ -179,98 +206,65 @@ function send(text, agent) {
   uploads.clearDone();
   conversation.send(text, agent);
   tail.jump();
+  announce(element("announcer"), "Sent.");
+}
+
+function sendElsewhere(turn) {
+  conversation.discard(turn);
+  go(null);
+  send(turn.question, turn.agent);
+}
+
+// The pressed button goes away with the welcome: the focus needs another place.
+function askIdea(text) {
+  send(text, composer.agent);
+  composer.focus();
+}
+
+async function askSample(question) {
+  composer.focus();
+  if (await belongings.addSample()) send(question, composer.agent);
+}
+
+function drawn(turn) {
+  conversation.rendered(turn);
+  if (turn.runId === null || turn.runId !== endedRun) return;
+  endedRun = null;
+  tail.showTop(...turns.answerSpan(turn));
 }
 
 async function loadAgain(turn) {
   await conversation.loadStory(turn);
-  if (turn.loaded === "failed") await look();
+  if (turn.loaded === "failed") await lookout.look();
 }
 
 function ended(event) {
+  endedRun = event.run_id;
   const said = { agent_completed: "The answer is complete.", agent_cancelled: "The run was stopped." };
   announce(element("announcer"), said[event.type] ?? `The run failed. ${event.data.error?.message ?? ""}`);
   library.refreshThreads();
   library.refreshFiles();
   // A hidden page draws no frames, but its title should still say that it is done.
-  showState();
+  surroundings.update(conversation, library);
 }
 
 function showTurns() {
   turns.show(conversation.turns);
-  showState();
-}
-
-/** What stands around the conversation: buttons, title, welcome. */
-function showState() {
-  const active = conversation.activeTurn;
-  composer.setBusy(active !== null, { canStop: active?.phase === "accepted" && !active.stopping });
-  showWelcome();
-  const title =
-    library.threads.find((thread) => thread.thread_id === conversation.threadId)?.title ||
-    conversation.title ||
-    "New chat";
-  setText(element("title"), title);
-  document.title = `${active ? "● " : ""}${title} · outloud`;
-}
-
-function showWelcome() {
-  const isEmpty = conversation.turns.length === 0 && conversation.threadId === null;
-  const { agents, offline } = library.catalogue;
-  welcome.update({ isEmpty, files: library.files, isOffline: offline, hasAgents: agents.length > 0 });
-}
-
-async function askSample(question) {
-  const response = await fetch(SAMPLE);
-  const file = new File([await response.blob()], "sales.csv", { type: "text/csv" });
-  if (await uploadOne(file)) send(question, composer.agent);
+  surroundings.update(conversation, library);
 }
 
 function showFiles() {
   files.update(library.files);
-  showWelcome();
+  surroundings.showWelcome(conversation, library);
 }
 
 function showCatalogue() {
-  const { agents, default_agent: first, model, offline } = library.catalogue;
-  composer.setAgents(agents, first);
-  setText(element("model"), offline ? "Built-in offline model" : model);
-  element("offline-badge").hidden = !offline;
-  showWelcome();
-}
-
-async function uploadOne(file) {
-  const info = await library.upload(file, uploads.add(file.name));
-  if (info) peers.tell({ kind: "files" });
-  return info;
-}
-
-function uploadAll(chosen) {
-  for (const file of chosen) uploadOne(file);
+  surroundings.showCatalogue(library.catalogue);
+  surroundings.showWelcome(conversation, library);
 }
 
 async function deleteThread(thread) {
-  const agreed = await confirmIn(element("dialog"), {
-    title: "Delete this chat?",
-    text: `“${thread.title}” and everything its agents did will be gone.`,
-    action: "Delete chat",
-  });
-  if (!agreed || !(await library.deleteThread(thread.thread_id))) return;
-  peers.tell({ kind: "threads" });
-  if (thread.thread_id === conversation.threadId) go(null);
-}
-
-async function deleteFile(file) {
-  const agreed = await confirmIn(element("dialog"), {
-    title: "Delete this file?",
-    text: `Agents will no longer see “${file.name}”.`,
-    action: "Delete file",
-  });
-  if (agreed && (await library.deleteFile(file.file_id))) peers.tell({ kind: "files" });
-}
-
-/** Look at the server for runs that other tabs or devices have started. */
-async function look() {
-  await conversation.refresh().catch((error) => error.status === 404 && absent());
+  if ((await belongings.deleteThread(thread)) && thread.thread_id === conversation.threadId) go(null);
 }
 
 element("new-chat").addEventListener("click", () => go(null));
@@ -282,25 +276,27 @@ element("add-file").addEventListener("click", () => element("picker").click());
 element("jump").addEventListener("click", () =>
   tail.jump({ smooth: !matchMedia("(prefers-reduced-motion: reduce)").matches }),
 );
-acceptDrops(element("drop"), uploadAll);
+acceptDrops(element("drop"), (dropped) => belongings.addAll(dropped));
 
 addEventListener("popstate", () => open(threadOfAddress()));
 addEventListener("offline", () => status.lost());
 addEventListener("online", () => {
-  if (monitor.state === "idle") status.update("idle");
+  if (monitor.state === "idle") status.found();
   monitor.replace();
   conversation.resendUnreached();
-  look();
+  lookout.look();
 });
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState !== "visible") return;
   monitor.wake();
-  look();
+  lookout.look();
   library.refresh();
 });
-setInterval(() => document.visibilityState === "visible" && look(), LOOK_EVERY);
 
 wireTheme(element("theme"));
 open(threadOfAddress());
 composer.focus();
-library.refresh().then(showTurns);
+library.refresh().then(() => {
+  showTurns();
+  if (library.isStale) lookout.look();
+});

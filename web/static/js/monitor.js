@@ -1,4 +1,5 @@
-// Keeps one connection alive: notices silence, waits before it tries again, and knows when not to. Never two sockets.
+// Keeps one connection alive while it is needed: notices silence, waits before it tries again, and knows when not to.
+// Never two sockets.
 
 import { CLOSE_CODES, HEARTBEAT_SECONDS, STOP_CLOSE_CODES } from "./contract.js";
 
@@ -6,6 +7,7 @@ const FIRST_DELAY = 500;
 const LONGEST_DELAY = 30_000;
 const STABLE_AFTER = 10_000;
 const CONNECT_TIMEOUT = 15_000;
+const IDLE_AFTER = 30_000;
 const HEARTBEAT = HEARTBEAT_SECONDS * 1_000;
 const SILENCE_LIMIT = 2.5 * HEARTBEAT;
 
@@ -21,7 +23,8 @@ export function backoff(tries, random = Math.random) {
 }
 
 /**
- * States: idle (nobody needs a connection) · connecting · open · waiting (will try again) · stopped (the server said no).
+ * States: idle (nobody needs a connection) · connecting · open (the server has spoken) · waiting (will try again) · stopped
+ * (the server said no).
  */
 export class Monitor {
   state = "idle";
@@ -33,6 +36,7 @@ export class Monitor {
   #tries = 0;
   #retryAfter = null;
   #lastFrameAt = 0;
+  #resting = null;
   #timers = { retry: null, stable: null, silence: null };
 
   /**
@@ -51,6 +55,12 @@ export class Monitor {
     if (this.state === "idle" || this.state === "stopped") this.#open();
   }
 
+  /** Perhaps nobody needs the connection any more: drop it if that is still so after a while. */
+  rest() {
+    if (this.#resting !== null || this.#on.isWanted()) return;
+    this.#resting = this.#clock.setTimeout(() => this.#dropUnwanted(), IDLE_AFTER);
+  }
+
   /** Something happened that makes a new try worth it now: the page is seen again, the network is back. */
   wake() {
     const silent = this.#clock.now() - this.#lastFrameAt;
@@ -64,7 +74,7 @@ export class Monitor {
 
   /** True when the frame was handed to an open socket. */
   send(frame) {
-    return this.state === "open" && this.#connection.send(frame);
+    return this.#connection?.send(frame) ?? false;
   }
 
   #open() {
@@ -80,15 +90,28 @@ export class Monitor {
 
   #opened() {
     this.#heard();
-    this.#timers.stable = this.#clock.setTimeout(() => (this.#tries = 0), STABLE_AFTER);
-    this.#enter("open");
     this.#on.onOpen();
+    this.rest();
   }
 
   #received(frame) {
     this.#heard();
+    if (this.state === "connecting" && frame.op !== "bye") this.#greeted();
     if (frame.op === "bye") this.#retryAfter = frame.retry_ms;
     this.#on.onFrame(frame);
+  }
+
+  // A server that refuses a socket opens it first, to be able to say why: only what it says shows that it has let us in.
+  #greeted() {
+    this.#timers.stable = this.#clock.setTimeout(() => (this.#tries = 0), STABLE_AFTER);
+    this.#enter("open");
+  }
+
+  #dropUnwanted() {
+    this.#resting = null;
+    if (this.state === "idle" || this.state === "stopped" || this.#on.isWanted()) return;
+    this.#cleanUp();
+    this.#enter("idle");
   }
 
   #closed(code) {

@@ -8,6 +8,9 @@ export function isFinished(story) {
 /**
  * The answer so far, taken out of the root agent's parts.
  *
+ * While the run goes on it is the message being written; what was said before a later step stays at its place among the
+ * steps. A completed run's answer is its whole result, though it may be several messages joined.
+ *
  * Returns `{text, result, key}`: `text` is Markdown or null, `result` a final answer that is not text or null, and `key` the
  * part that the answer replaces in the list of steps, or null.
  */
@@ -18,18 +21,26 @@ export function answerOf(story) {
   const spoken = last?.kind === "message" ? last : null;
   if (root.state !== "completed") return { text: spoken?.text ?? null, result: null, key: spoken?.key ?? null };
   if (typeof root.result === "string" && root.result.trim() !== "") {
-    const repeated = root.parts.findLast((part) => part.kind === "message" && part.text.trim() === root.result.trim());
-    return { text: root.result, result: null, key: repeated?.key ?? null };
+    return { text: root.result, result: null, key: repeatedKey(root) };
   }
   if (root.result === null || root.result === "")
     return { text: spoken?.text ?? null, result: null, key: spoken?.key ?? null };
   return { text: null, result: root.result, key: null };
 }
 
-/** What an agent call came to when its last message does not say it already; null when there is nothing to add. */
+// Of several messages that make up the result only the last has no step after it: the others keep their place.
+function repeatedKey({ parts, result }) {
+  const messages = parts.filter((part) => part.kind === "message");
+  const same = messages.findLast((part) => part.text.trim() === result.trim());
+  const last = messages.at(-1);
+  return (same ?? (last && result.trim().endsWith(last.text.trim()) ? last : null))?.key ?? null;
+}
+
+/** What an agent call came to when its messages do not say it already; null when there is nothing to add. */
 export function unsaidResult(call) {
   if (call.state !== "completed" || call.result === null || call.result === "") return null;
-  const said = call.parts.some((part) => part.kind === "message" && part.text.trim() === String(call.result).trim());
+  const texts = call.parts.filter((part) => part.kind === "message").map((part) => part.text);
+  const said = [...texts, texts.join("")].some((text) => text.trim() === String(call.result).trim());
   return said ? null : call.result;
 }
 

@@ -55,7 +55,8 @@ export function dayGroup(at, now = Date.now()) {
 /** Markdown as one plain line: what agents write to each other, where there is no room for its form. */
 export function plainLine(text) {
   return text
-    .replace(/^\s*#+\s+|\s#{1,6}\s|\*\*|`|\|(\s*:?-+:?\s*\|)*/g, " ")
+    .replace(/\*\*|`/g, "")
+    .replace(/^\s*#+\s+|\s#{1,6}\s|\|(\s*:?-+:?\s*\|)*/g, " ")
     .replace(/\s+/g, " ")
     .trim();
 }

@@ -1,6 +1,7 @@
 // Follows the tail of a scrolling element while the reader is there, and leaves the reader alone otherwise.
 
 const NEAR = 48;
+const MARGIN = 16;
 
 export class TailFollower {
   #scroller;
@@ -21,6 +22,18 @@ export class TailFollower {
   jump({ smooth = false } = {}) {
     this.#set(true);
     this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior: smooth ? "smooth" : "instant" });
+  }
+
+  /**
+   * What ends at `last` is complete: if that is more than fits the window below `first`, a reader at the tail is shown its
+   * beginning and followed no longer. A reader elsewhere is left alone.
+   */
+  showTop(first, last) {
+    const top = first.getBoundingClientRect().top;
+    if (!this.following || last.getBoundingClientRect().bottom - top <= this.#scroller.clientHeight) return;
+    this.#set(false);
+    this.#scroller.scrollTop += top - this.#scroller.getBoundingClientRect().top - MARGIN;
+    this.#lastTop = this.#scroller.scrollTop;
   }
 
   /** The content or the window on it has changed its height: stay at the tail if that is where we are. */

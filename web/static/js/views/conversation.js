@@ -14,6 +14,7 @@ export class ConversationView {
   #turns = [];
   #sight;
   #byElement = new WeakMap();
+  #turnViews = new Map();
   #drawSoon = oncePerFrame(() => this.#draw());
 
   /** `on` has what TurnView asks for, and onDrawn(turn) after a turn has been drawn. */
@@ -22,6 +23,11 @@ export class ConversationView {
     this.#views = new ViewList(list);
     this.#on = on;
     this.#sight = new IntersectionObserver((entries) => this.#seen(entries), { root: scroller, rootMargin: SIGHT });
+  }
+
+  /** The elements at which a turn's answer begins and ends; null when it is not drawn. */
+  answerSpan(turn) {
+    return this.#turnViews.get(turn.key)?.answerSpan ?? null;
   }
 
   show(turns) {
@@ -45,14 +51,16 @@ export class ConversationView {
     const item = {
       element: view.element,
       update: (current, last) => view.update(current, current === last),
-      destroy: () => this.#drop(view),
+      destroy: () => this.#drop(turn.key, view),
     };
+    this.#turnViews.set(turn.key, view);
     this.#byElement.set(view.element, turn.key);
     this.#sight.observe(view.element);
     return item;
   }
 
-  #drop(view) {
+  #drop(key, view) {
+    if (this.#turnViews.get(key) === view) this.#turnViews.delete(key);
     this.#sight.unobserve(view.element);
     view.destroy();
   }

@@ -1,7 +1,7 @@
 // The parts of an agent call that are not tools or agents: thoughts, messages, notices, and events of unknown type.
 
 import { h, setText } from "../helpers/dom.js";
-import { shorten } from "../helpers/format.js";
+import { plainLine, shorten } from "../helpers/format.js";
 import { icon } from "../helpers/icons.js";
 import { Fold } from "./fold.js";
 import { MarkdownView } from "./markdown.js";
@@ -29,7 +29,7 @@ export class ThoughtView {
     this.element.classList.toggle("thought--current", isCurrent);
     setText(this.#label, isCurrent ? "Thinking" : "Thought");
     this.#fold.suggest(isCurrent);
-    setText(this.#excerpt, this.#fold.isOpen ? "" : shorten(part.text, 140));
+    setText(this.#excerpt, this.#fold.isOpen ? "" : shorten(plainLine(part.text), 140));
     setText(this.#text, part.text);
   }
 

@@ -24,7 +24,8 @@ export class ConnectionStatus {
 
   update(state, code) {
     if (state === "stopped") this.#stopped(code);
-    else if (state === "open" || state === "idle") this.#well();
+    else if (state === "idle") this.#idle();
+    else if (state === "open") this.found();
     else this.lost();
   }
 
@@ -34,12 +35,19 @@ export class ConnectionStatus {
     this.#late ??= setTimeout(say, QUIET_FOR);
   }
 
-  #well() {
+  /** There is a connection, or the network is back while none is needed. */
+  found() {
     this.#forgetLoss();
     if (!this.#isShowing) return;
     this.#show("good", "Back online");
     this.#isShowing = false;
     this.#hiding = setTimeout(() => this.#hide(), BACK_FOR);
+  }
+
+  // Nobody needs a connection: that is no news, good or bad.
+  #idle() {
+    this.#forgetLoss();
+    if (this.#isShowing) this.#hide();
   }
 
   #stopped(code) {
@@ -78,6 +86,12 @@ export function showProblem(container, message) {
   note.append(iconButton("toast__close", "close", "Close", () => note.remove()));
   container.append(note);
   setTimeout(() => note.remove(), PROBLEM_FOR);
+}
+
+/** Keep saying something for as long as it is true; null takes it back. */
+export function showNotice(element, text) {
+  setAttribute(element, "hidden", text === null);
+  if (element.textContent !== (text ?? "")) element.replaceChildren(...(text ? [icon("warning"), text] : []));
 }
 
 /** Tell screen readers something once. */

@@ -32,7 +32,7 @@ export class TurnView {
   #after = h("div", { class: "answer__after" });
   #fold;
 
-  /** `on` has onStop, onRetry, onResend, onDiscard, onLoad (all given the turn) and isReading(). */
+  /** `on` has onStop, onRetry, onResend, onResendElsewhere, onDiscard, onLoad (all given the turn) and isReading(). */
   constructor(turn, on) {
     this.#turn = turn;
     this.#on = on;
@@ -65,6 +65,11 @@ export class TurnView {
     this.#showAfter(turn);
   }
 
+  /** Where the answer begins and ends, for scrolling. */
+  get answerSpan() {
+    return [this.#answer, this.reply];
+  }
+
   destroy() {
     stopTicking(this.#time);
     this.#steps?.destroy();
@@ -73,13 +78,15 @@ export class TurnView {
   #showDelivery(turn) {
     if (turn.phase === "accepted") return this.#delivery.replaceChildren();
     if (turn.phase === "pending") return this.#delivery.replaceChildren(spinner(), "Sending…");
-    const resend = smallButton("Send again", () => this.#on.onResend(this.#turn), { iconName: "retry" });
+    const resend = isThreadGone(turn)
+      ? smallButton("Send in a new chat", () => this.#on.onResendElsewhere(this.#turn), { iconName: "plus" })
+      : smallButton("Send again", () => this.#on.onResend(this.#turn), { iconName: "retry" });
     const discard = smallButton("Discard", () => this.#on.onDiscard(this.#turn), { quiet: true });
     const reason = h(
       "span",
       { class: "question__error", role: "alert" },
       icon("warning"),
-      `Not sent. ${turn.error?.message ?? ""}`,
+      `Not sent. ${isThreadGone(turn) ? "This chat has been deleted." : (turn.error?.message ?? "")}`,
     );
     return this.#delivery.replaceChildren(reason, resend, discard);
   }
@@ -146,6 +153,10 @@ export class TurnView {
 
 const WORK_ICONS = { completed: "check", failed: "warning", cancelled: "stop" };
 
+function isThreadGone({ error }) {
+  return error?.code === "not_found";
+}
+
 function stateOf(turn) {
   return isFinished(turn.story) ? turn.story.state : (turn.run?.state ?? turn.story.state);
 }
@@ -157,9 +168,9 @@ function hasSteps(story) {
   return root.parts.some((part) => part.key !== key);
 }
 
-function presentLabel({ story, stopping }) {
+function presentLabel({ story, run, stopping }) {
   if (stopping) return "Stopping…";
-  if (story.seq === 0) return "Waiting for a worker";
+  if (story.seq === 0) return !run || run.state === "queued" ? "Waiting for a worker" : "Reading the steps";
   if (story.state === "waiting") return "Waiting for a person's yes";
   const { agentName, tool, last } = activityOf(story);
   if (tool) return `${agentName} runs ${tool.name}`;
@@ -208,16 +219,15 @@ function copyText(story) {
   return text ?? JSON.stringify(result, null, 2);
 }
 
+// Figures are for what is paid for: the offline model counts no tokens, and its requests would say nothing.
 function usageOf(root) {
-  if (!root?.usage) return null;
-  const { input_tokens: input, output_tokens: output, model_requests: requests } = root.usage;
-  const parts = [
-    root.model,
-    // The offline model has none.
-    input + output > 0 && `${formatNumber(input)} tokens in, ${formatNumber(output)} out`,
-    count(requests, "model request"),
-  ];
-  return h("span", { class: "answer__usage" }, parts.filter(Boolean).join(" · "));
+  const { input_tokens: input = 0, output_tokens: output = 0, model_requests: requests = 0 } = root?.usage ?? {};
+  const figures =
+    input + output > 0
+      ? [`${formatNumber(input)} tokens in, ${formatNumber(output)} out`, count(requests, "model request")]
+      : [];
+  const facts = [root?.model, ...figures].filter(Boolean);
+  return facts.length > 0 && h("span", { class: "answer__usage" }, facts.join(" · "));
 }
 
 function failureCallout(error, turn, on) {

@@ -34,7 +34,7 @@ function contentOf({ files, isOffline, hasAgents }, { onAsk, onSample }) {
   return h(
     "div",
     { class: "welcome" },
-    h("h1", { class: "welcome__title" }, "What would you like to know?"),
+    h("h2", { class: "welcome__title" }, "What would you like to know?"),
     h(
       "p",
       { class: "welcome__text" },
