@@ -6,6 +6,7 @@ finishes what the first began: the idempotency key names the run before it exist
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated
 
 import msgspec
@@ -64,7 +65,7 @@ def accept(services: Services, user_id: str, wish: RunRequest) -> RunRecord:
 
 
 def _check_message(message: str, max_chars: int) -> None:
-    if not message.strip():
+    if all(map(_is_invisible, message)):
         raise Unprocessable("The message is empty.", detail={"field": "message"})
     if len(message) > max_chars:
         raise Unprocessable(
@@ -72,6 +73,11 @@ def _check_message(message: str, max_chars: int) -> None:
             code="message_too_long",
             detail={"field": "message", "limit": max_chars},
         )
+
+
+def _is_invisible(char: str) -> bool:
+    # Cf: zero-width spaces and joiners, direction marks.
+    return char.isspace() or unicodedata.category(char) == "Cf"
 
 
 def _choose_agent(services: Services, name: str | None) -> str:

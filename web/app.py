@@ -75,9 +75,12 @@ def make_services(settings: WebSettings) -> Services:
 
 
 def _identify(request: Request) -> str | None:
-    """For the relay's route: who sends the request was found out before the route is reached."""
+    """For the relay's route: who sends the request was found out before the route is reached.
+
+    A handshake hands out no cookie, so a new user would own nothing and never could: that is nobody.
+    """
     user = find_user()
-    return user.user_id if user else None
+    return user.user_id if user and not user.is_new else None
 
 
 def _trust_proxies(app: Flask, count: int) -> None:

@@ -11,7 +11,7 @@ from flask import Flask, Request, Response
 from flask import request as current_request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from web.errors import MalformedRequest, Unprocessable, UnsupportedType
+from web.errors import MalformedRequest, TooLarge, Unprocessable, UnsupportedType
 
 T = TypeVar("T")
 
@@ -31,15 +31,18 @@ def read_json(request: Request, body_type: type[T], *, max_bytes: int) -> T:
         UnsupportedType: The content type is not JSON.
         MalformedRequest: The body is not JSON text.
         Unprocessable: A field is missing, unknown or of a wrong type; `detail.field` names it.
-        RequestEntityTooLarge: The body is larger than `max_bytes`.
+        TooLarge: The body is larger than `max_bytes`.
     """
     if request.mimetype != "application/json":
         raise UnsupportedType(f"The body must be application/json, not {request.mimetype[:60] or 'unnamed'}.")
     # One more than may come: a body of unknown length that is cut at the limit would look like broken JSON.
     request.max_content_length = max_bytes + 1
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise _too_large(max_bytes) from error
     if len(body) > max_bytes:
-        raise RequestEntityTooLarge
+        raise _too_large(max_bytes)
     try:
         return msgspec.json.decode(body, type=body_type)
     except msgspec.ValidationError as error:
@@ -48,6 +51,10 @@ def read_json(request: Request, body_type: type[T], *, max_bytes: int) -> T:
         raise Unprocessable(f"{error}.", detail=detail) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedRequest(f"The body is not JSON: {error}.", code="malformed_json") from error
+
+
+def _too_large(max_bytes: int) -> TooLarge:
+    return TooLarge(f"The body is larger than {max_bytes:,} bytes.", detail={"limit_bytes": max_bytes})
 
 
 def register_drain(app: Flask) -> None:
@@ -66,6 +73,7 @@ def register_drain(app: Flask) -> None:
 
 
 def _drain(stream: IO[bytes]) -> None:
+    # A read waits for the client; where that takes too long, `request_deadline` ends it.
     deadline = time.monotonic() + _DRAIN_SECONDS
     left = _DRAIN_BYTES
     while left > 0 and time.monotonic() < deadline:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 #: A platform's router comes from outside; `make run` and the tests say 127.0.0.1.
 bind = f"{os.environ.get('BIND_HOST', '0.0.0.0')}:{os.environ.get('PORT', '8000')}"  # noqa: S104
 
-#: The relay takes over sockets from this kind of worker only.
-worker_class = "gthread"
+#: gunicorn's gthread worker, the only kind that the relay takes over sockets from, with patience that ends.
+worker_class = "web.request_deadline.DeadlineWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
 #: Requests at one time; viewers need no OS thread.
-threads = int(os.environ.get("WEB_THREADS", "16"))
+threads = int(os.environ.get("WEB_THREADS", "32"))
 
 #: Longer than the idle time of common routers would leave a connection open that they have given up.
 keepalive = 5

@@ -35,6 +35,8 @@ class User(NamedTuple):
     anonymous: bool
     #: True when the cookie is new or old, so that the answer should carry one.
     needs_cookie: bool = False
+    #: True when the request brought no valid cookie.
+    is_new: bool = False
 
 
 class Identity:
@@ -60,7 +62,7 @@ class Identity:
         try:
             value, signed_at = self._signer.unsign(cookie, max_age=_COOKIE_SECONDS, return_timestamp=True)
         except BadSignature:
-            return User(new_user_id(), anonymous=True, needs_cookie=True)
+            return User(new_user_id(), anonymous=True, needs_cookie=True, is_new=True)
         age = self._signer.get_timestamp() - signed_at.timestamp()
         return User(value.decode(), anonymous=True, needs_cookie=age > _RENEW_SECONDS)
 

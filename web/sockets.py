@@ -4,8 +4,9 @@ A socket served in the request's OS thread would hold that OS thread as long as 
 checks and accepts; then the descriptor is taken out of gunicorn's hands:
 
 1. Flask-Sock's server object is given an OS thread class that never starts, so that nobody else reads the socket.
-2. The descriptor is duplicated, and a dummy is put in its place: what gunicorn closes after the request is the dummy.
-3. What gunicorn has read behind the request head goes along: a client may send its first frame with the handshake.
+2. The request's deadline is lifted: it would cut the viewer's socket.
+3. The descriptor is duplicated, and a dummy is put in its place: what gunicorn closes after the request is the dummy.
+4. What gunicorn has read behind the request head goes along: a client may send its first frame with the handshake.
 
 This needs gunicorn's `gthread` worker on plain TCP; TLS ends at the platform's router.
 """
@@ -26,6 +27,7 @@ from wsproto.utilities import RemoteProtocolError
 
 from web.origins import is_own_origin
 from web.relay.relay import Relay
+from web.request_deadline import lift_deadline
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -106,6 +108,7 @@ def hand_off(environ: Mapping[str, Any]) -> HandedOff:
         HandOffImpossible: This is not a plain HTTP/1 request in a gthread worker; nothing has changed.
     """
     original = _plain_socket(environ)
+    lift_deadline()
     leftover = environ["wsgi.input"].reader.unreader.take_buffered()
     sock = socket.socket(original.family, original.type, original.proto, fileno=os.dup(original.fileno()))
     dummy, other_end = socket.socketpair()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, NoReturn, TextIO
 
 from web.delimiters import choose_delimiter, widest
-from web.errors import Unprocessable
+from web.errors import TooLarge, Unprocessable
 
 #: A wider table is a matrix or a mistake, and SQLite ends at 2,000 columns.
 MAX_COLUMNS = 500
@@ -42,12 +42,16 @@ class Table(NamedTuple):
     packed: bytes
 
 
-def normalise(text: TextIO) -> Table:
+def normalise(text: TextIO, *, max_bytes: int) -> Table:
     """Read a CSV text from its beginning and write it anew.
 
     Short rows are filled with empty cells, and empty cells beyond the header are dropped.
 
+    Args:
+        max_bytes: Largest size of the canonical text: a header of many columns makes long rows of short ones.
+
     Raises:
+        TooLarge: The canonical text is larger than `max_bytes`.
         Unprocessable: It is no table, or over a limit. `detail.line` is the place, counted from 1.
     """
     records = _records(text)
@@ -56,7 +60,7 @@ def normalise(text: TextIO) -> Table:
         _refuse("empty_file", "The file has no header line.", 1)
     _check_columns(len(header))
     columns = unique_names(header)
-    packer = _Packer()
+    packer = _Packer(max_bytes)
     writer = csv.writer(packer, lineterminator="\n")
     writer.writerow(columns)
     rows = 0
@@ -90,9 +94,10 @@ def unique_names(header: list[str]) -> list[str]:
 def _records(text: TextIO) -> Iterator[tuple[int, list[str]]]:
     """Give every row that is not blank, the header first, with the line that it begins in."""
     delimiter, lines_above = _begin(text)
-    reader = csv.reader(_lines(text, lines_above), delimiter=delimiter, strict=True)
+    lines = _Lines(text, lines_above)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
-        line = lines_above + reader.line_num + 1
+        line = lines.begin_record()
         try:
             record = next(reader)
         except StopIteration:
@@ -121,15 +126,6 @@ def _begin(text: TextIO) -> tuple[str, int]:
         text.readline()
         return named[1], 1
     return choose_delimiter(sample), 0
-
-
-def _lines(text: TextIO, lines_above: int) -> Iterator[str]:
-    number = lines_above
-    while line := text.readline(MAX_LINE_CHARS):
-        number += 1
-        if len(line) == MAX_LINE_CHARS:
-            _refuse("line_too_long", f"Line {number:,} has more than {MAX_LINE_CHARS:,} characters.", number)
-        yield line
 
 
 def _fitted(record: list[str], columns: int, line: int) -> list[str]:
@@ -161,10 +157,41 @@ def _refuse(code: str, message: str, line: int) -> NoReturn:
     raise Unprocessable(message, code=code, detail={"line": line})
 
 
-class _Packer:
-    """The file that the CSV writer writes to: compresses in pieces and counts."""
+class _Lines:
+    """The lines that the CSV reader asks for, with a bound on those of one row: quoted cells may go over many lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: TextIO, lines_above: int) -> None:
+        self._text = text
+        self._number = lines_above
+        self._record_line = lines_above + 1
+        self._chars_left = 0
+
+    def begin_record(self) -> int:
+        """Allow the next row its characters; returns the line that it begins in."""
+        self._chars_left = MAX_LINE_CHARS
+        self._record_line = self._number + 1
+        return self._record_line
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self._chars_left)
+        if not line:
+            raise StopIteration
+        self._number += 1
+        self._chars_left -= len(line)
+        if self._chars_left <= 0:
+            message = f"The row that begins in line {self._record_line:,} has more than {MAX_LINE_CHARS:,} characters."
+            _refuse("line_too_long", message, self._record_line)
+        return line
+
+
+class _Packer:
+    """The file that the CSV writer writes to: compresses in pieces, counts, and stops at the limit."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._size = 0
         self._compressor = zlib.compressobj()
         self._pending = bytearray()
@@ -183,5 +210,12 @@ class _Packer:
 
     def _pack(self) -> None:
         self._size += len(self._pending)
+        if self._size > self._max_bytes:
+            limit_mb = self._max_bytes / (1024 * 1024)
+            raise TooLarge(
+                f"With its empty cells filled in and as UTF-8, the table is larger than {limit_mb:g} MB.",
+                code="file_too_large",
+                detail={"limit_bytes": self._max_bytes},
+            )
         self._packed.append(self._compressor.compress(self._pending))
         self._pending.clear()

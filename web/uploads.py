@@ -58,7 +58,7 @@ def read_upload(file_name: str, file: IO[bytes], *, max_bytes: int) -> NewFile:
 
     Raises:
         UnsupportedType: Files of this kind are not read.
-        TooLarge: It is larger than `max_bytes`.
+        TooLarge: It, or its canonical form, is larger than `max_bytes`.
         Unprocessable: Its content is refused; says why and where.
     """
     name = label_of(file_name)
@@ -66,9 +66,11 @@ def read_upload(file_name: str, file: IO[bytes], *, max_bytes: int) -> NewFile:
     check_size(file.seek(0, 2), max_bytes)
     with open_text(file) as text:
         if kind == "table":
-            table = normalise(text)
+            table = normalise(text, max_bytes=max_bytes)
             return NewFile(name, kind, table.size, table.packed, table.columns, table.rows)
         body = text.read().encode()
+    # What was UTF-16 or Western Windows can be larger in UTF-8.
+    check_size(len(body), max_bytes, what="As UTF-8, the file")
     return NewFile(name, kind, len(body), zlib.compress(body), [], 0)
 
 
@@ -83,7 +85,7 @@ def label_of(file_name: str) -> str:
     return name[:_MAX_NAME_CHARS]
 
 
-def check_size(size: int, max_bytes: int) -> None:
+def check_size(size: int, max_bytes: int, *, what: str = "The file") -> None:
     """Refuse a file that is too large.
 
     Raises:
@@ -92,7 +94,7 @@ def check_size(size: int, max_bytes: int) -> None:
     if size > max_bytes:
         limit_mb = max_bytes / (1024 * 1024)
         raise TooLarge(
-            f"The file is larger than {limit_mb:g} MB.", code="file_too_large", detail={"limit_bytes": max_bytes}
+            f"{what} is larger than {limit_mb:g} MB.", code="file_too_large", detail={"limit_bytes": max_bytes}
         )
 
 
@@ -100,5 +102,6 @@ def _kind_of(name: str) -> FileKind:
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in _KINDS:
         return _KINDS[suffix]
-    words = _INSTEAD.get(suffix, f"Files of the kind {suffix or 'without a suffix'} are not read.")
+    kind = f"of the kind {suffix}" if suffix else "without a suffix"
+    words = _INSTEAD.get(suffix, f"Files {kind} are not read.")
     raise UnsupportedType(words, detail={"suffixes": sorted(_KINDS)})

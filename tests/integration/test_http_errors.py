@@ -59,7 +59,9 @@ def test_a_body_that_is_not_json_is_refused(browser: FlaskClient, body: bytes) -
 def test_a_huge_body_is_refused(browser: FlaskClient) -> None:
     response = browser.post("/api/runs", data=b'{"message":"' + b"x" * 3_000_000, content_type="application/json")
 
-    assert error_of(response, 413)["code"] == "too_large"
+    error = error_of(response, 413)
+    assert error["code"] == "too_large"
+    assert f"{error['detail']['limit_bytes']:,}" in error["message"]
 
 
 def test_an_error_outside_the_api_is_for_people(browser: FlaskClient) -> None:

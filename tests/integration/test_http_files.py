@@ -178,6 +178,16 @@ def test_a_file_over_the_limit_is_refused(start_app: StartApp, extra: int) -> No
     assert saved(browser, "a.txt", b"x" * 104_858)["size"] == 104_858
 
 
+def test_a_table_that_is_over_the_limit_when_its_cells_are_filled_in_is_refused(start_app: StartApp) -> None:
+    browser = start_app(MAX_FILE_MB="0.1").test_client()
+
+    error = error_of(send_file(browser, "a.csv", b"a" + b"," * 99 + b"\n" + b"1\n" * 2000), 413)
+
+    assert error["code"] == "file_too_large"
+    assert "empty cells filled in" in error["message"]
+    assert listed(browser) == []
+
+
 def test_all_files_of_a_user_together_have_a_limit(start_app: StartApp) -> None:
     browser = start_app(MAX_USER_FILES_MB="0.01").test_client()
     saved(browser, "a.txt", b"x" * 6000)

@@ -165,6 +165,7 @@ def test_a_retry_completes_what_a_crash_cut_short(browser: FlaskClient, redis_cl
         ({}, "message"),
         ({"message": 5}, "message"),
         ({"message": "  \n"}, "message"),
+        ({"message": "\u200b \u2060\ufeff\u202e"}, "message"),
         ({"message": "hi", "agent": 1}, "agent"),
         ({"message": "hi", "color": "red"}, "color"),
         ({"message": "hi", "idempotency_key": ""}, "idempotency_key"),

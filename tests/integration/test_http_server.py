@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect as open_websocket
 
 from tests.support.asking import multipart
 from tests.support.redis import connect, new_server
 from tests.support.system import System
+from tests.support.waiting import scaled
 from tests.support.web import CATALOGUE
+from web.request_deadline import HEAD_SECONDS
 from worker.contract import codec, keys
 
 
@@ -120,6 +127,58 @@ def test_a_body_of_unknown_length_is_bounded_as_well(program: Program, server: S
 
     assert (status, code_of(answer)) == (413, "too_large")
     assert memory_of(server) - before < 20_000
+
+
+HEAD = b"Host: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
+UNFINISHED = {
+    "head": b"GET / HTTP/1.1\r\nHost: x\r\nX-A: ",
+    "body": b"POST /api/runs HTTP/1.1\r\n" + HEAD + b"\r\n{",
+    "refused body": b"POST /nowhere HTTP/1.1\r\n" + HEAD + b"\r\n{",
+}
+
+
+def test_clients_that_never_finish_their_requests_do_not_stop_the_server_for_long(server: System) -> None:
+    server.start_web(ready="/healthz", WEB_THREADS="3")
+    address = urlsplit(server.url)
+    with contextlib.ExitStack() as held:
+        for begun in UNFINISHED.values():
+            sock = held.enter_context(socket.create_connection((address.hostname, address.port)))
+            sock.sendall(begun)
+        program = held.enter_context(contextlib.closing(http.client.HTTPConnection(address.netloc, timeout=scaled(20))))
+        program.request("GET", "/healthz")
+
+        assert program.getresponse().status == 200
+    server.webs.pop().stop()
+
+
+def test_a_viewer_outlives_the_deadline_of_the_request_that_it_came_by(program: Program, server: System) -> None:
+    run_id = program.ask("hello")
+    headers = {"Accept": "text/event-stream", "Cookie": program.cookie}
+    viewer = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=scaled(5))
+    url = server.url.replace("http", "ws", 1) + "/ws"
+    with contextlib.closing(viewer), open_websocket(url, additional_headers=headers, proxy=None) as browser:
+        viewer.request("GET", f"/api/runs/{run_id}/events", headers=headers)
+        answer = viewer.getresponse()
+        time.sleep(HEAD_SECONDS + 1)  # The time itself is what is tested.
+        program.connection.close()  # It was idle for longer than the server keeps one.
+
+        program.call("POST", f"/api/runs/{run_id}/cancel")
+
+        assert b"agent_cancelled" in answer.read()
+        assert browser.ping().wait(scaled(5))
+
+
+@pytest.mark.parametrize("cookie", ["", "outloud_user=usr_forged.x.y"])
+def test_a_socket_without_a_valid_cookie_is_told_to_get_one(program: Program, server: System, cookie: str) -> None:
+    url = server.url.replace("http", "ws", 1) + "/ws"
+    with open_websocket(url, additional_headers={"Cookie": cookie}, proxy=None) as nobody:
+        with pytest.raises(ConnectionClosed):
+            nobody.recv(timeout=scaled(5))
+        assert nobody.close_code == 4401
+
+    program.call("GET", "/api/session")
+    with open_websocket(url, additional_headers={"Cookie": program.cookie}, proxy=None) as someone:
+        assert someone.ping().wait(scaled(5))
 
 
 def test_a_large_upload_is_taken(program: Program) -> None:

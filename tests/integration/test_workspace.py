@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -223,6 +224,31 @@ def test_a_file_that_cannot_be_used_does_not_hide_the_others(
     tables = {table["name"]: table for table in workspace.tables()}
     assert tables["sales"]["rows"] == 4
     assert "3,000 columns" in tables["wide"]["problem"]
+
+
+def test_a_table_that_is_larger_than_the_limit_is_a_problem_and_never_shown_in_part(
+    redis_client: redis.Redis, tmp_path: Path, redis_url: str
+) -> None:
+    with contextlib.closing(Workspaces(tmp_path, redis_url=redis_url, limits=WorkspaceLimits(max_file_bytes=100))) as w:
+        upload(redis_client, USER, "exact.csv", "a\n" + "1\n" * 49)
+        upload(redis_client, USER, "large.csv", "a\n" + "1\n" * 50)
+        tables = {table["name"]: table for table in w.workspace(USER).tables()}
+        assert tables["exact"]["rows"] == 49
+        assert "larger than the limit of 100 bytes" in tables["large"]["problem"]
+        assert tables["large"].get("rows", 0) == 0
+
+
+@pytest.mark.parametrize("damage", [slice(0, -5), slice(5, None)], ids=["cut", "not zlib"])
+def test_stored_bytes_that_are_damaged_are_a_problem(
+    workspace: UserWorkspace, redis_client: redis.Redis, redis_url: str, damage: slice
+) -> None:
+    info = upload(redis_client, USER, "sales.csv", SALES)
+    key = keys.user_file(USER, info.file_id)
+    with redis.Redis.from_url(redis_url) as raw:
+        packed: Any = raw.get(key)
+        raw.set(key, packed[damage])
+    [table] = workspace.tables()
+    assert "upload it again" in table["problem"]
 
 
 def test_awkward_column_and_table_names_work(workspace: UserWorkspace, redis_client: redis.Redis) -> None:

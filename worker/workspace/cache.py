@@ -184,18 +184,22 @@ def _apply(
     for position, placement in enumerate(wanted):
         if (placement.info.file_id, placement.table) in present:
             connection.execute("UPDATE _files SET position = ? WHERE file_id = ?", (position, placement.info.file_id))
-        elif (text := read(placement.info)) is not None:
-            _import(connection, placement, text, position, limits)
+        else:
+            _import(connection, placement, read, position, limits)
 
 
 def _import(
-    connection: sqlite3.Connection, placement: Placement, text: str, position: int, limits: WorkspaceLimits
+    connection: sqlite3.Connection, placement: Placement, read: ReadFile, position: int, limits: WorkspaceLimits
 ) -> None:
     info, table = placement
     columns: list[Any] = []
     rows, problem = 0, ""
     connection.execute("SAVEPOINT file")
     try:
+        text = read(info)
+        if text is None:
+            connection.execute("RELEASE file")
+            return
         if info.kind == "table":
             columns, rows = import_table(connection, table, text, limits)
         else:

@@ -14,7 +14,7 @@ import redis
 
 from worker.contract import keys
 from worker.contract.files import FileInfo
-from worker.workspace.errors import LimitReached, StoreUnavailable
+from worker.workspace.errors import BadInput, LimitReached, StoreUnavailable
 from worker.workspace.limits import WorkspaceLimits
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class FileStore:
         """Return a file's canonical text; None when it has expired, which also ends its entry.
 
         Raises:
+            BadInput: The stored bytes cannot be read, or not in full.
             StoreUnavailable: Redis does not answer.
         """
         with _translated():
@@ -115,14 +116,21 @@ class FileStore:
             pipe.delete(keys.user_file(self._user_id, file_id))
             pipe.hdel(self._index, file_id)
 
-    def _unpack(self, packed: bytes) -> str | None:
+    def _unpack(self, packed: bytes) -> str:
         # Bounded, because a few kilobytes of zlib can stand for gigabytes.
         unpacker = zlib.decompressobj()
+        limit = self._limits.max_file_bytes
         try:
-            text = unpacker.decompress(packed, self._limits.max_file_bytes)
-        except zlib.error:
+            # One more than may come, so that the end is reached when the text has exactly the limit's size.
+            text = unpacker.decompress(packed, limit + 1)
+        except zlib.error as error:
             logger.warning("file bytes cannot be unpacked", extra={"user_id": self._user_id})
-            return None
+            raise BadInput("The stored file is damaged; upload it again.") from error
+        # A part of a table would give wrong answers that look right.
+        if len(text) > limit:
+            raise BadInput(f"The file is larger than the limit of {limit:,} bytes.")
+        if not unpacker.eof:
+            raise BadInput("The stored file is not complete; upload it again.")
         return text.decode(errors="replace")
 
 

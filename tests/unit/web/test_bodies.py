@@ -3,11 +3,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 from flask import Request
-from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.test import EnvironBuilder
 
 from web.bodies import read_json
-from web.errors import MalformedRequest, Unprocessable, UnsupportedType
+from web.errors import MalformedRequest, TooLarge, Unprocessable, UnsupportedType
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True):
@@ -64,6 +63,9 @@ def test_a_form_is_not_json() -> None:
         read("dish=soup", content_type="application/x-www-form-urlencoded")
 
 
-def test_no_more_than_the_limit_is_read() -> None:
-    with pytest.raises(RequestEntityTooLarge):
-        read('{"dish": "' + "x" * 2000 + '"}')
+@pytest.mark.parametrize("size", [1001, 2000])
+def test_no_more_than_the_limit_is_read_and_the_limit_is_named(size: int) -> None:
+    with pytest.raises(TooLarge, match="1,000 bytes") as caught:
+        read("x" * size)
+
+    assert caught.value.detail == {"limit_bytes": 1000}

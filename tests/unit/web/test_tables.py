@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from web import tables
-from web.errors import Unprocessable
+from web.errors import TooLarge, Unprocessable
 from web.tables import normalise, unique_names
+
+LIMIT = 20 * 1024 * 1024
 
 
 def canonical(text: str) -> str:
-    table = normalise(io.StringIO(text, newline=""))
+    table = normalise(io.StringIO(text, newline=""), max_bytes=LIMIT)
     body = zlib.decompress(table.packed)
     assert table.size == len(body)
     return body.decode()
@@ -23,7 +25,7 @@ def canonical(text: str) -> str:
 
 def refusal(text: str) -> Unprocessable:
     with pytest.raises(Unprocessable) as caught:
-        normalise(io.StringIO(text, newline=""))
+        normalise(io.StringIO(text, newline=""), max_bytes=LIMIT)
     return caught.value
 
 
@@ -59,7 +61,7 @@ def test_any_shape_becomes_canonical(text: str, expected: str) -> None:
 
 
 def test_the_table_is_described() -> None:
-    table = normalise(io.StringIO("a,b\n1,2\n3,4\n"))
+    table = normalise(io.StringIO("a,b\n1,2\n3,4\n"), max_bytes=LIMIT)
 
     assert table.columns == ["a", "b"]
     assert table.rows == 2
@@ -104,7 +106,7 @@ def test_a_million_columns_are_refused_without_being_split() -> None:
     tracemalloc.start()
 
     with pytest.raises(Unprocessable) as caught:
-        normalise(text)
+        normalise(text, max_bytes=LIMIT)
 
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -118,7 +120,7 @@ def test_too_many_columns_are_refused(columns: int) -> None:
 
 
 def test_five_hundred_columns_are_taken() -> None:
-    assert len(normalise(io.StringIO(",".join(map(str, range(500))) + "\n")).columns) == 500
+    assert len(normalise(io.StringIO(",".join(map(str, range(500))) + "\n"), max_bytes=LIMIT).columns) == 500
 
 
 def test_quoted_columns_are_counted_too() -> None:
@@ -140,10 +142,37 @@ def test_a_line_without_an_end_is_refused_before_it_is_read_whole() -> None:
     text = io.StringIO("a,b\n" + "1," * 5_000_000)
 
     with pytest.raises(Unprocessable) as caught:
-        normalise(text)
+        normalise(text, max_bytes=LIMIT)
 
     assert caught.value.code == "line_too_long"
     assert text.tell() <= tables.MAX_LINE_CHARS + 10
+
+
+def test_a_row_of_many_lines_is_refused_before_its_cells_are_made() -> None:
+    text = io.StringIO('a,b\n1,2\n"x\n"' + ("," * 100_000 + '"\n"') * 100)
+    tracemalloc.start()
+
+    with pytest.raises(Unprocessable) as caught:
+        normalise(text, max_bytes=LIMIT)
+
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (caught.value.code, caught.value.detail) == ("line_too_long", {"line": 3})
+    assert peak < 20_000_000
+
+
+def test_a_table_that_grows_over_the_limit_is_refused_as_soon_as_it_does() -> None:
+    text = io.StringIO(",".join(map(str, range(500))) + "\n" + "1\n" * 100_000)
+
+    with pytest.raises(TooLarge, match=r"With its empty cells filled in.* larger than 1 MB") as caught:
+        normalise(text, max_bytes=1024 * 1024)
+
+    assert (caught.value.code, caught.value.detail) == ("file_too_large", {"limit_bytes": 1024 * 1024})
+    assert text.tell() < 20_000
+
+
+def test_a_table_of_exactly_the_limit_is_taken() -> None:
+    assert normalise(io.StringIO("a,b\n1\n"), max_bytes=7).size == 7
 
 
 def test_too_many_rows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,13 @@ def test_a_text_file_becomes_a_document_in_utf_8(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "advice"), [("a.pdf", "copy the text"), ("a.xlsx", "as CSV"), ("a.exe", ".exe"), ("a", "a suffix")]
+    ("name", "advice"),
+    [
+        ("a.pdf", "copy the text"),
+        ("a.xlsx", "as CSV"),
+        ("a.exe", ".exe"),
+        ("a", "^Files without a suffix are not read.$"),
+    ],
 )
 def test_other_kinds_are_refused_with_advice(name: str, advice: str) -> None:
     with pytest.raises(UnsupportedType, match=advice) as caught:
@@ -66,6 +72,11 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read() -> None:
         read("a.txt", b"x" * 101, max_bytes=100)
 
     assert caught.value.code == "file_too_large"
+
+
+def test_a_text_that_is_over_the_limit_in_utf_8_is_refused() -> None:
+    with pytest.raises(TooLarge, match="As UTF-8"):
+        read("a.txt", ("漢" * 40).encode("utf-16"), max_bytes=100)
 
 
 def test_a_picture_named_csv_is_refused() -> None:
