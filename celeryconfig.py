@@ -1,7 +1,7 @@
 """How Celery behaves here, for the worker that takes messages and the web process that sends them.
 
 What depends on the environment (`broker_url`, `worker_concurrency`, the size of the connection pool) is set by
-`worker.app` and `web.doorbell` from their settings. Measured reasons are in docs/decisions/0002-celery-is-a-doorbell.md.
+`worker.app` and `web.doorbell` from their settings. Measured reasons are in decision 2 (docs/decisions).
 """
 
 from worker.contract.commands import DEFAULT_QUEUE
