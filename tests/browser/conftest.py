@@ -14,15 +14,16 @@ from tests.support.system import System, running_system
 OpenTab = Callable[[], ChatPage]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     settings = {"AGENTS": "worker.crew.agents,tests.support.agents"}
     with running_system(tmp_path_factory.mktemp("browser"), settings) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Closed with its module: Playwright keeps an event loop running, beside which no other test could run its own."""
     executable = find_chromium()
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=executable, args=launch_arguments())

@@ -16,6 +16,7 @@ import redis
 from tests.support.redis import RedisServer
 from tests.support.relay import USER, RelayServer, RunWriter, running_relay
 from tests.support.waiting import scaled, wait_until
+from web.relay.limits import RelayLimits
 
 QUICK = '{"comment_seconds": 0.3, "audit_seconds": 0.3}'
 
@@ -167,11 +168,11 @@ def test_another_users_run_looks_like_an_absent_one(relay: RelayServer, run: Run
 
 
 def test_too_many_connections_of_a_user_are_refused(relay: RelayServer, run: RunWriter) -> None:
-    streams = [Stream(relay, run.run_id) for _ in range(10)]
+    streams = [Stream(relay, run.run_id) for _ in range(RelayLimits().sockets_per_user)]
 
-    with Stream(relay, run.run_id) as eleventh:
-        assert eleventh.response.status == 429
-        assert json.loads(eleventh.response.read())["error"]["code"] == "too_many"
+    with Stream(relay, run.run_id) as one_more:
+        assert one_more.response.status == 429
+        assert json.loads(one_more.response.read())["error"]["code"] == "too_many"
 
     for stream in streams:
         stream.__exit__()
