@@ -59,6 +59,8 @@ class Feed:
         self._is_placed = False
         self._has_reread = False
         self._heard = 0
+        #: How often the channel was lost: after each, the log may be another one than a viewer has read ahead in.
+        self.disconnections = 0
 
     @property
     def is_placed(self) -> bool:
@@ -84,6 +86,7 @@ class Feed:
     def on_disconnected(self) -> None:
         """The channel is gone, and nobody knows what was published meanwhile."""
         if self.state is not FeedState.COMPLETE:
+            self.disconnections += 1
             self.state = FeedState.SUBSCRIBING
             self.wanted = None
             self._pending.clear()

@@ -61,6 +61,7 @@ class Subscription:
         self._feed = feed
         self._limits = limits
         self._generation = feed.generation
+        self._disconnections = feed.disconnections
         self._has_begun = False
         #: The last event that the viewer has, as it claims.
         self._claim = BEGINNING
@@ -87,8 +88,8 @@ class Subscription:
         if not self._has_begun:
             self._has_begun = True
             return Begin(feed.top)
-        if self._generation != feed.generation:
-            self._doubt()
+        if not self._compare():
+            return _WAIT
         if not self._is_proved and not self._prove_from_ring():
             return Read(self._claim.seq, self._page_events)
         if not self._page and self._next < feed.ring.first:
@@ -108,6 +109,27 @@ class Subscription:
             self._continue_with(page)
         else:
             self._prove_from_log(page)
+
+    def _compare(self) -> bool:
+        """Hold the viewer's place against the ring; False while that cannot be done.
+
+        A viewer may have read ahead of the ring, from the log. If the channel is lost then, the log may come back as
+        another one without the ring noticing: such a place is proved again once the ring is settled.
+        """
+        feed = self._feed
+        seq, tag = parse_cursor(self._last_sent.cursor) if self._last_sent is not None else self._claim
+        if self._generation != feed.generation:
+            self._doubt()
+        elif self._is_proved and tag:
+            if seq in feed.ring:
+                if feed.ring[seq].cursor != f"{seq}-{tag}":
+                    self._doubt()
+            elif self._disconnections != feed.disconnections:
+                if not feed.is_settled:
+                    return False
+                self._doubt()
+        self._disconnections = feed.disconnections
+        return True
 
     def _doubt(self) -> None:
         """The log is not the one it was: the place has to be proved again."""
