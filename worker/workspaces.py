@@ -154,7 +154,7 @@ class UserWorkspace:
             return self._read_once(action)
 
     def _read_once(self, action: Callable[[sqlite3.Connection], T]) -> T:
-        self._cache.sync(self._store.files(), self._store.read)
+        self._cache.sync(self._store.files, self._store.read)
         with self._cache.reading() as connection:
             return action(connection)
 

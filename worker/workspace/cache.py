@@ -66,12 +66,13 @@ class Cache:
         self._lock = directory / f"{digest[:2]}.lock"
         self._limits = limits
 
-    def sync(self, files: Sequence[FileInfo], read: ReadFile) -> None:
+    def sync(self, files: Callable[[], Sequence[FileInfo]], read: ReadFile) -> None:
         """Bring the cache to exactly these files. Blocks, at most `build_wait_seconds` for other writers."""
-        wanted = place(files)
-        if self._imported() == _identities(wanted):
+        if self._imported() == _identities(place(files())):
             return
         with file_lock(self._lock, wait_seconds=self._limits.build_wait_seconds):
+            # Asked again: an older list would take away what another writer has just brought in.
+            wanted = place(files())
             try:
                 self._update(wanted, read)
             except sqlite3.DatabaseError as error:
