@@ -7,10 +7,11 @@ finishes what the first began: the idempotency key names the run before it exist
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from web.cancellation import cancel
 from web.catalogue import find_agent
 from web.errors import Conflict, LimitReached, Unavailable, Unprocessable
 from web.ids import new_run_id, new_thread_id
@@ -22,6 +23,7 @@ BYTES_PER_CHARACTER = 12
 OTHER_FIELDS_BYTES = 4096
 
 Name = Annotated[str, msgspec.Meta(max_length=64)]
+WhenBusy = Literal["queue", "reject", "interrupt"]
 IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
@@ -34,24 +36,36 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     #: Null begins a new thread.
     thread_id: Name | None = None
     idempotency_key: IdempotencyKey | None = None
+    #: What becomes of it when the thread has an unfinished run.
+    when_busy: WhenBusy = "queue"
 
 
-def accept(services: Services, user_id: str, wish: RunRequest) -> RunRecord:
+class Accepted(NamedTuple):
+    record: RunRecord
+    #: How many runs of the thread go first.
+    ahead: int
+
+
+def accept(services: Services, user_id: str, wish: RunRequest) -> Accepted:
     """Store the run that a message asks for and ring for a worker.
 
     Raises:
         Unprocessable: The message or the agent is refused.
         NotFound: The thread is not there, or not this user's.
         LimitReached: The user has too many unfinished runs.
-        Conflict: The idempotency key stands for another message.
+        Conflict: The idempotency key stands for another message, or the thread is busy and the request does not wait.
         Unavailable: Too much waits already, no worker has ever started, or none could be told (the run then is kept).
     """
     _check_message(wish.message, services.settings.max_message_chars)
     agent = _choose_agent(services, wish.agent)
     if wish.thread_id is not None:
         services.threads.owned(wish.thread_id, user_id)
+    run_id = _run_id_for(services, user_id, wish.idempotency_key)
+    # A repeat of a request that was taken stops nothing again: what its thread does now came after it.
+    if wish.thread_id is not None and wish.when_busy != "queue" and services.runs.find(run_id) is None:
+        _make_way(services, wish.thread_id, wish.when_busy)
     record = services.runs.create(
-        run_id=_run_id_for(services, user_id, wish.idempotency_key),
+        run_id=run_id,
         thread_id=wish.thread_id or new_thread_id(),
         user_id=user_id,
         agent=agent,
@@ -59,9 +73,28 @@ def accept(services: Services, user_id: str, wish: RunRequest) -> RunRecord:
     )
     _check_same(record, wish)
     services.threads.add_run(record)
-    if record.state is RunState.QUEUED:
+    if record.state is not RunState.QUEUED:
+        return Accepted(record, 0)
+    ahead = services.threads.enqueue(record)
+    # Whoever ends the run before it rings for this one.
+    if not ahead:
         services.doorbell.ring(record.run_id)
-    return record
+    return Accepted(record, ahead)
+
+
+def _make_way(services: Services, thread_id: str, when_busy: WhenBusy) -> None:
+    """Refuse a message to a thread that is busy, or stop what keeps it busy."""
+    others = services.runs.find_all(services.threads.queue(thread_id))
+    unfinished = [record for record in others if not record.is_finished]
+    if unfinished and when_busy == "reject":
+        raise Conflict(
+            "An answer in this chat is not finished yet.",
+            code="thread_busy",
+            detail={"run_ids": [record.run_id for record in unfinished]},
+        )
+    # The last first: the end of one lets the next begin.
+    for record in reversed(unfinished):
+        cancel(services, record)
 
 
 def _check_message(message: str, max_chars: int) -> None:

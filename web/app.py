@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Mapping
 
 from flask import Flask, Request
@@ -12,13 +13,16 @@ from web import about, files, health, metrics, pages, runs, sockets, threads
 from web.answers import register_errors
 from web.bodies import register_drain
 from web.catalogue import CatalogueReader
+from web.courier import Courier
 from web.doorbell import Doorbell
+from web.driver import Driver
 from web.file_store import FileStore
 from web.headers import register_headers
 from web.history import EventHistory
 from web.identity import Identity, find_user, register_identity
 from web.logs import register_request_log
 from web.origins import register_origin_check
+from web.reaper import Reaper
 from web.relay.relay import Relay
 from web.run_store import RunStore
 from web.services import EXTENSION, Services
@@ -26,6 +30,13 @@ from web.settings import WebSettings
 from web.store import connect
 from web.thread_store import ThreadStore
 from worker.contract.log_lines import configure_logs
+
+#: Where gunicorn's hooks find what tells the webhook.
+COURIER = "courier"
+#: … and what looks for runs that nobody works on.
+REAPER = "reaper"
+#: They would log a webhook's address, which may hold a token.
+_QUIET_LOGGERS = ("httpx2", "httpcore2")
 
 
 def create_app(environ: Mapping[str, str] | None = None) -> Flask:
@@ -39,11 +50,14 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     """
     if environ is None:
         environ = os.environ
-        configure_logs()
+        configure_logs(quiet=_QUIET_LOGGERS)
     settings = WebSettings.from_env(environ)
     services = make_services(settings)
     app = Flask("web")
     app.extensions[EXTENSION] = services
+    app.extensions[COURIER] = Courier(settings)
+    sweep = settings.reaping.sweep(f"web_{secrets.token_hex(8)}", retention_ms=settings.retention_ms)
+    app.extensions[REAPER] = Reaper(services.driver, sweep)
     _trust_proxies(app, settings.trusted_proxies)
     register_errors(app)
     register_request_log(app)
@@ -60,6 +74,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 def make_services(settings: WebSettings) -> Services:
     """Make everything that the request handlers work with."""
     client = connect(settings.redis_url)
+    doorbell = Doorbell(settings.redis_url)
     return Services(
         settings=settings,
         redis=client,
@@ -69,7 +84,8 @@ def make_services(settings: WebSettings) -> Services:
         history=EventHistory(client),
         threads=ThreadStore(client, retention_ms=settings.retention_ms),
         files=FileStore(client, life_ms=settings.file_retention_ms, max_bytes=settings.max_user_files_bytes),
-        doorbell=Doorbell(settings.redis_url),
+        doorbell=doorbell,
+        driver=Driver(client, doorbell),
         relay=Relay(settings.redis_url),
     )
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 from web.relay.limits import RelayLimits
 from web.relay.messages import CLOSE_CODES, CONTROL_FRAMES, OPERATIONS, CloseCode
 from worker.contract.codec import MAX_EVENT_BYTES
+from worker.contract.errors import FailureCode
 from worker.contract.events import (
     CONTRACT_VERSION,
     EVENT_TYPES,
@@ -40,6 +41,7 @@ def _constants() -> dict[str, Any]:
         "ENDING_TYPES": [_tag(event) for event in (AgentCompleted, AgentFailed, AgentCancelled)],
         "TOOL_STATUSES": list(get_args(ToolStatus)),
         "DECISIONS": list(get_args(Decision)),
+        "FAILURE_CODES": list(FailureCode),
         "RUN_STATES": list(RunState),
         "FINISHED_STATES": [state for state in RunState if state in FINISHED_STATES],
         "OPERATIONS": [_tag(operation) for operation in OPERATIONS],

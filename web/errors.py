@@ -10,7 +10,6 @@ WebError
 ├── UnsupportedType     415  a kind of content that is not read here
 ├── Unprocessable       422  well-formed, but the content is refused
 ├── LimitReached        429  too much at once from one user
-├── NotOffered          501  a call whose time has not come
 └── Unavailable         503  a part that is needed is away; trying again helps
 """
 
@@ -97,13 +96,6 @@ class LimitReached(WebError):
 
     status = 429
     default_code = "limit_reached"
-
-
-class NotOffered(WebError):
-    """Raised by calls that the contract names and this version does not offer."""
-
-    status = 501
-    default_code = "not_implemented"
 
 
 class Unavailable(WebError):

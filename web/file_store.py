@@ -9,9 +9,10 @@ from redis import Redis
 from redis.client import Pipeline
 
 from web.errors import NotFound, TooLarge
-from web.ids import new_file_id, now_ms
+from web.ids import new_file_id
 from web.uploads import NewFile
 from worker.contract import codec, keys
+from worker.contract.clock import now_ms
 from worker.contract.files import FileInfo, table_name
 
 #: Files of one user: a list that a page can show, and a hash that Redis reads in one go.

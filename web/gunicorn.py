@@ -7,13 +7,11 @@ import os
 import resource
 import signal
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from web.settings import WebSettings
+from web.store import find_unfit
 from worker.contract.environment import SettingsError
-
-if TYPE_CHECKING:
-    from web.relay.relay import Relay
 
 #: A platform's router comes from outside; `make run` and the tests say 127.0.0.1.
 bind = f"{os.environ.get('BIND_HOST', '0.0.0.0')}:{os.environ.get('PORT', '8000')}"  # noqa: S104
@@ -46,15 +44,28 @@ _DESCRIPTORS = 65_536
 
 
 def on_starting(server: Any) -> None:
-    """Refuse to start with wrong settings: one clear message, instead of a traceback from each process."""
+    """Refuse to start with wrong settings or an unfit server: one message, instead of a traceback from each process."""
     try:
-        WebSettings.from_env(os.environ)
+        settings = WebSettings.from_env(os.environ)
     except SettingsError as error:
         raise SystemExit(str(error)) from None
+    if unfit := find_unfit(settings.redis_url, allow_eviction=settings.allow_eviction):
+        raise SystemExit(unfit)
+
+
+def when_ready(server: Any) -> None:
+    """Let a process that was stopped for a while (SIGSTOP, SIGCONT) go on: its workers were not stuck."""
+
+    def excuse(signum: int, frame: FrameType | None) -> None:
+        for worker in tuple(server.WORKERS.values()):
+            worker.tmp.notify()
+
+    signal.signal(signal.SIGCONT, excuse)
 
 
 def post_fork(server: Any, worker: Any) -> None:
     """Let the process hold as many sockets as the platform allows; many start programs with 1,024."""
+    signal.signal(signal.SIGCONT, signal.SIG_DFL)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if most == resource.RLIM_INFINITY else most
     with contextlib.suppress(OSError, ValueError):
@@ -62,14 +73,17 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Start the relay, and let SIGTERM say goodbye to its viewers at once: the last request may take long."""
-    relay = _relay(worker)
-    if relay is None:
-        return
-    relay.start()
+    """Start what runs beside the requests, and let SIGTERM reach it at once: the last request may take long."""
+    parts = _parts(worker)
+    for part in parts:
+        part.start()
 
     def end(signum: int, frame: FrameType | None) -> None:
-        relay.begin_stop()
+        # Some platforms signal every process, and the master then passes its own signal on. A second one in the middle
+        # of this would wait for a lock that this holds.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for part in parts:
+            part.begin_stop()
         worker.handle_exit(signum, frame)
 
     signal.signal(signal.SIGTERM, end)
@@ -78,16 +92,22 @@ def post_worker_init(worker: Any) -> None:
 
 def worker_int(worker: Any) -> None:
     """SIGINT or SIGQUIT: the process ends at once."""
-    if relay := _relay(worker):
-        relay.stop(_QUICK_STOP_SECONDS)
+    for part in _parts(worker):
+        part.stop(_QUICK_STOP_SECONDS)
 
 
 def worker_exit(server: Any, worker: Any) -> None:
     """The last request is answered, or there was no time left for it."""
-    if relay := _relay(worker):
-        relay.stop(_STOP_SECONDS)
+    for part in _parts(worker):
+        part.stop(_STOP_SECONDS)
 
 
-def _relay(worker: Any) -> Relay | None:
-    relay: Relay | None = getattr(getattr(worker, "wsgi", None), "extensions", {}).get("relay")
-    return relay
+class _Part(Protocol):
+    def start(self) -> None: ...
+    def begin_stop(self) -> None: ...
+    def stop(self, timeout: float) -> None: ...
+
+
+def _parts(worker: Any) -> list[_Part]:
+    extensions: dict[str, Any] = getattr(getattr(worker, "wsgi", None), "extensions", {})
+    return [extensions[name] for name in ("relay", "courier", "reaper") if name in extensions]

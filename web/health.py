@@ -9,9 +9,9 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from web.answers import json_answer
-from web.ids import now_ms
 from web.services import services
 from worker.contract import keys
+from worker.contract.clock import now_ms
 
 blueprint = Blueprint("health", __name__)
 

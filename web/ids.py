@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 
 
 def new_run_id() -> str:
@@ -20,8 +19,3 @@ def new_user_id() -> str:
 
 def new_file_id() -> str:
     return f"file_{secrets.token_hex(8)}"
-
-
-def now_ms() -> int:
-    """The time as the contract writes it: Unix milliseconds."""
-    return time.time_ns() // 1_000_000

@@ -9,9 +9,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from redis import Redis
 from redis.exceptions import RedisError
 
-from web.ids import now_ms
 from web.services import services
 from worker.contract import keys
+from worker.contract.clock import now_ms
 from worker.contract.commands import DEFAULT_QUEUE
 
 blueprint = Blueprint("metrics", __name__)

@@ -8,6 +8,7 @@ client may still be answered.
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import threading
 import time
@@ -94,12 +95,23 @@ def lift_deadline() -> None:
 
 
 class DeadlineWorker(ThreadWorker):  # type: ignore[misc]
-    """gunicorn's gthread worker with a deadline for every request's head and body."""
+    """gunicorn's gthread worker with a deadline for every request's head and body, and answers until it ends."""
 
     def init_process(self) -> None:
         self._watcher = Watcher()
         self._watcher.start()
         super().init_process()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Go on answering while the last requests end: the door is still open, and whoever comes would wait in vain."""
+        super().set_accept_enabled(enabled or not self.alive)
+
+    def is_parent_alive(self) -> bool:
+        """Look for the master: a worker without one ends as if it had been told to."""
+        if super().is_parent_alive():
+            return True
+        signal.raise_signal(signal.SIGTERM)
+        return False
 
     def handle(self, conn: Any) -> Any:
         """Serve one request of a connection."""

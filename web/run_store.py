@@ -8,14 +8,15 @@ from redis import Redis
 
 from web.errors import NotFound
 from web.store import run_script
-from worker.contract import keys, scripts
-from worker.contract.codec import Draft
+from worker.contract import codec, keys, scripts
+from worker.contract.approvals import Approval, Verdict, read_approvals
 from worker.contract.run import FINISHED_STATES, RunRecord, RunState, decode_run
+from worker.contract.scripts import TaggedDraft
 
 #: A client that tries again does so within minutes; a day covers a laptop that slept.
 _REQUEST_LIFE_MS = 86_400_000
 
-TaggedDraft = tuple[str, Draft]
+_KEYS_OF_A_RUN = (keys.run, keys.log, keys.journal, keys.approvals, keys.delivery)
 
 
 class RunStore:
@@ -82,27 +83,31 @@ class RunStore:
         count = int(listed)
         return count if count < limit else count - self._unlist_finished(user_id)
 
-    def cancel(self, record: RunRecord, *, by: str, started: TaggedDraft, cancelled: TaggedDraft) -> RunState:
-        """Ask for a stop; answers the state after it. See `scripts.cancel`.
+    def cancel(self, record: RunRecord, *, by: str) -> RunState:
+        """Store the wish to stop; answers the state after it. See `scripts.cancel`.
 
         Raises:
             NotFound: The run's retention has ended.
         """
-        call = scripts.cancel(
-            record.run_id, by=by, retention_ms=self._retention_ms, started=started, cancelled=cancelled
-        )
-        answer = run_script(self._client, call).decode()
+        answer = run_script(self._client, scripts.cancel(record.run_id, by=by)).decode()
         if answer == "missing":
             raise NotFound("There is no such run.")
-        state = RunState(answer)
-        if state in FINISHED_STATES:
-            self._unlist(record)
-        return state
+        return RunState(answer)
+
+    def approvals(self, run_id: str) -> dict[str, Approval]:
+        """Read what a run asks or has asked a person, by tool call."""
+        fields: Any = self._client.hgetall(keys.approvals(run_id))
+        return read_approvals(fields)
+
+    def decide(self, run_id: str, call_id: str, verdict: Verdict, resolved: TaggedDraft) -> list[str]:
+        """Store the first decision; answers as `scripts.decide` does, as text."""
+        call = scripts.decide(run_id, call_id, by="person", decision=codec.encode(verdict), resolved=resolved)
+        return [part.decode() for part in run_script(self._client, call)]
 
     def delete(self, records: list[RunRecord]) -> None:
         """Remove finished runs with their logs; large tool results lose their way in and age out."""
         for record in records:
-            self._client.unlink(keys.run(record.run_id), keys.log(record.run_id))
+            self._client.unlink(*(build(record.run_id) for build in _KEYS_OF_A_RUN))
             self._unlist(record)
 
     def _list_unfinished(self, record: RunRecord) -> None:

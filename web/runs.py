@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Response, request
 
+from web import approvals
 from web.acceptance import BYTES_PER_CHARACTER, OTHER_FIELDS_BYTES, RunRequest, accept
 from web.answers import json_answer, json_bytes
 from web.bodies import read_json
 from web.cancellation import cancel
-from web.errors import MalformedRequest, NotFound, NotOffered
+from web.delivery import delivery_of
+from web.errors import MalformedRequest, NotFound
 from web.history import EventPage
 from web.identity import current_user_id
 from web.services import services
@@ -42,6 +44,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     started_at: int
     ended_at: int
+    #: When somebody was shown how it ended.
+    outcome_seen_at: int
     #: Usage as in `agent_completed`; null before the end.
     usage: Any
 
@@ -61,6 +65,7 @@ def view(record: RunRecord) -> RunView:
         created_at=record.created_at,
         started_at=record.started_at,
         ended_at=record.ended_at,
+        outcome_seen_at=record.outcome_seen_at,
         usage=msgspec.Raw(record.usage.encode()) if record.usage else None,
     )
 
@@ -72,11 +77,12 @@ def create_run() -> Response:
     max_bytes = limits.max_message_chars * BYTES_PER_CHARACTER + OTHER_FIELDS_BYTES
     user_id = current_user_id()
     wish = read_json(request, RunRequest, max_bytes=max_bytes)
-    record = accept(services(), user_id, wish)
+    record, ahead = accept(services(), user_id, wish)
     answer = {
         "run_id": record.run_id,
         "thread_id": record.thread_id,
         "state": record.state,
+        "ahead": ahead,
         "events_url": f"{blueprint.url_prefix}/{record.run_id}/events",
     }
     return json_answer(answer, 202)
@@ -113,16 +119,24 @@ def show_tool_result(run_id: str, call_id: str) -> Response:
     return json_bytes(result)
 
 
+@blueprint.get("/<run_id>/approvals/<call_id>")
+def show_approval(run_id: str, call_id: str) -> Response:
+    """Show a tool call that waits for a person, or has waited, as it would run."""
+    return json_answer(approvals.show(services(), _owned(run_id), call_id))
+
+
 @blueprint.post("/<run_id>/approvals/<call_id>")
 def decide(run_id: str, call_id: str) -> Response:
-    _owned(run_id)
-    raise NotOffered(f"Approvals are not offered by this version; {call_id[:40]} needs none.")
+    """Allow or deny a tool call."""
+    record = _owned(run_id)
+    wish = read_json(request, approvals.DecisionRequest, max_bytes=approvals.MAX_BODY_BYTES)
+    return json_answer(approvals.decide(services(), record, call_id, wish))
 
 
 @blueprint.get("/<run_id>/delivery")
 def show_delivery(run_id: str) -> Response:
-    _owned(run_id)
-    raise NotOffered("Delivery receipts are not offered by this version.")
+    """Say which viewers have shown how much of the run."""
+    return json_answer(delivery_of(services().redis, _owned(run_id)))
 
 
 def _owned(run_id: str) -> RunRecord:

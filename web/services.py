@@ -10,6 +10,7 @@ from redis import Redis
 
 from web.catalogue import CatalogueReader
 from web.doorbell import Doorbell
+from web.driver import Driver
 from web.file_store import FileStore
 from web.history import EventHistory
 from web.identity import Identity
@@ -34,6 +35,7 @@ class Services:
     threads: ThreadStore
     files: FileStore
     doorbell: Doorbell
+    driver: Driver
     relay: Relay
 
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from worker.contract.environment import Environment, Secret
+from worker.reaping.settings import ReapingSettings
 
 _DAY_MS = 86_400_000
 _MB = 1024 * 1024
 _SECRET_CHARACTERS = 32
+#: What Standard Webhooks ask for, in bytes; for a text, in characters.
+_WEBHOOK_KEY_BYTES = 24
+_WEBHOOK_KEY_PREFIX = "whsec_"
 _ORIGIN = re.compile(r"https?://[0-9A-Za-z.\-\[\]:]+")
+_HTTP_URL = re.compile(r"https?://[!-~]+")
 _IDENTITY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
@@ -45,6 +52,20 @@ class WebSettings:
     #: Proxies in front that set X-Forwarded-*. 1 suits every platform with a router. Forging the headers where there is
     #: no proxy gains nothing: they decide the Secure flag of the forger's own cookie and the address in the log.
     trusted_proxies: int
+    #: Where to tell of outcomes that nobody has seen; empty means nowhere. May hold a token, so it is not printed.
+    webhook_url: str = field(repr=False)
+    #: Signs what is sent there. Empty without an address.
+    webhook_secret: Secret
+    #: How long a person has to see an outcome before the webhook tells of it.
+    webhook_delay_ms: int
+    reaping: ReapingSettings
+    #: True: a server that may throw keys away is all right.
+    allow_eviction: bool
+
+    @property
+    def webhook_key(self) -> bytes:
+        """The key that `webhook_secret` stands for."""
+        return _webhook_key(self.webhook_secret)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> WebSettings:
@@ -68,6 +89,11 @@ class WebSettings:
             max_queued_runs=env.integer("MAX_QUEUED_RUNS", 10_000),
             identity=_identity(env),
             trusted_proxies=env.integer("TRUSTED_PROXIES", 1, low=0, high=10),
+            webhook_url=_webhook_url(env),
+            webhook_secret=_webhook_secret(env),
+            webhook_delay_ms=round(env.number("WEBHOOK_DELAY_SECONDS", 60, high=86_400) * 1000),
+            reaping=ReapingSettings.from_env(env),
+            allow_eviction=env.boolean("ALLOW_EVICTION", default=False),
         )
         env.check()
         return settings
@@ -96,3 +122,45 @@ def _identity(env: Environment) -> str:
     if identity and not _IDENTITY.fullmatch(identity):
         env.problems.append(f"IDENTITY is {identity[:60]!r}; expected module:function")
     return identity
+
+
+def _webhook_url(env: Environment) -> str:
+    url = env.text("WEBHOOK_URL")
+    if url and not _is_http_url(url):
+        # Without the value: it may hold a token.
+        env.problems.append("WEBHOOK_URL is not an address such as https://example.com/outcomes")
+    return url
+
+
+def _is_http_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return bool(_HTTP_URL.fullmatch(text) and url.hostname and url.port != 0)
+    except ValueError:
+        return False
+
+
+def _webhook_secret(env: Environment) -> Secret:
+    secret = env.secret("WEBHOOK_SECRET")
+    if not env.text("WEBHOOK_URL"):
+        return Secret("")
+    expected = f"whsec_ and base64 of at least {_WEBHOOK_KEY_BYTES} bytes, or as many random characters"
+    if not secret:
+        env.problems.append(f"WEBHOOK_SECRET is not set, which WEBHOOK_URL needs; expected {expected}")
+        return secret
+    try:
+        size = len(_webhook_key(secret))
+    except ValueError:
+        env.problems.append(f"WEBHOOK_SECRET begins with whsec_ and is not base64 behind it; expected {expected}")
+    else:
+        if size < _WEBHOOK_KEY_BYTES:
+            env.problems.append(f"WEBHOOK_SECRET stands for {size} bytes; expected {expected}")
+    return secret
+
+
+def _webhook_key(secret: Secret) -> bytes:
+    """As receivers' libraries read it: base64 behind the prefix; without the prefix the text itself."""
+    text = secret.reveal()
+    if text.startswith(_WEBHOOK_KEY_PREFIX):
+        return b64decode(text.removeprefix(_WEBHOOK_KEY_PREFIX), validate=True)
+    return text.encode()

@@ -14,6 +14,8 @@ This needs gunicorn's `gthread` worker on plain TCP; TLS ends at the platform's 
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
@@ -36,6 +38,8 @@ Identify = Callable[[Request], str | None]
 
 WEBSOCKET_PATH = "/ws"
 
+#: What a page may call itself in `?viewer=`: random, so that two tabs do not meet.
+_VIEWER_ID = re.compile(r"[0-9a-f]{16}")
 _EXTENSION = "relay"
 _NEEDS_GTHREAD = "Live connections need gunicorn's gthread worker on plain TCP (worker_class = 'gthread')."
 
@@ -74,7 +78,9 @@ def register(app: Flask, relay: Relay, *, identify: Identify, allowed_origins: A
         handed = hand_off(request.environ)
         # Flask-Sock would write a close frame at the end.
         connection.connected = False
-        relay.adopt_websocket(handed.sock, user_id=identify(request), leftover=handed.leftover)
+        relay.adopt_websocket(
+            handed.sock, user_id=identify(request), viewer_id=_viewer_id(request), leftover=handed.leftover
+        )
 
 
 def open_event_stream(run_id: str, after: str | int, *, user_id: str) -> Response:
@@ -139,6 +145,12 @@ def _refuse_handshake(error: RemoteProtocolError) -> Response:
     if status == 426:
         response.headers["Sec-WebSocket-Version"] = "13"
     return response
+
+
+def _viewer_id(request: Request) -> str:
+    """What the page calls itself, the same over all its connections; a client that says nothing has one per socket."""
+    given = request.args.get("viewer", "")
+    return given if _VIEWER_ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def _refusal(status: int, code: str, message: str, *, detail: Mapping[str, str] | None = None) -> Response:

@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from worker.contract.scripts import ScriptCall
+from worker.contract.server import read_facts, refusal_of
 
 #: A request holds a connection for well under a millisecond at a time; gunicorn's OS threads are the upper bound.
 _MAX_CONNECTIONS = 32
@@ -50,6 +51,18 @@ def run_script(client: Redis, call: ScriptCall) -> Any:
         return client.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)
     except redis_errors.NoScriptError:
         return client.eval(call.script.source, len(call.keys), *call.keys, *call.args)
+
+
+def find_unfit(url: str, *, allow_eviction: bool) -> str | None:
+    """Say why the server may not be used; None if it may, or cannot be asked at the moment."""
+    client = connect(url)
+    try:
+        info: Any = client.info()
+    except redis_errors.RedisError:
+        return None
+    finally:
+        client.close()
+    return refusal_of(read_facts(info, None), allow_eviction=allow_eviction)
 
 
 def is_away(error: Exception) -> bool:

@@ -8,8 +8,9 @@ import msgspec
 from redis import Redis
 
 from web.errors import NotFound
-from web.ids import now_ms
-from worker.contract import keys
+from web.store import run_script
+from worker.contract import keys, scripts
+from worker.contract.clock import now_ms
 from worker.contract.run import RunRecord
 
 #: A run is stored and then may wait and work; a thread must not end before its last run has.
@@ -67,6 +68,16 @@ class ThreadStore:
                 pipe.pexpire(key, self._life_ms)
             pipe.execute()
 
+    def enqueue(self, record: RunRecord) -> int:
+        """Put a run at the end of its thread's queue; answers how many runs go first. May be repeated."""
+        call = scripts.enqueue(record.thread_id, record.run_id, life_ms=self._life_ms)
+        return int(run_script(self._client, call))
+
+    def queue(self, thread_id: str) -> list[str]:
+        """List the runs of a thread that may be unfinished, in the order in which they go."""
+        found: Any = self._client.lrange(keys.thread_queue(thread_id), 0, -1)
+        return [run_id.decode() for run_id in found]
+
     def run_ids(self, thread_id: str) -> list[str]:
         """List a thread's runs, oldest first."""
         found: Any = self._client.zrange(keys.thread_runs(thread_id), -_MAX_RUNS, -1)
@@ -91,7 +102,7 @@ class ThreadStore:
         """Remove a thread from the user's list, and its index of runs."""
         with self._client.pipeline(transaction=True) as pipe:
             pipe.zrem(keys.user_threads(user_id), thread_id)
-            pipe.unlink(keys.thread(thread_id), keys.thread_runs(thread_id))
+            pipe.unlink(keys.thread(thread_id), keys.thread_runs(thread_id), keys.thread_queue(thread_id))
             pipe.execute()
 
 

@@ -37,7 +37,8 @@ def delete_thread(thread_id: str) -> Response:
     user_id = current_user_id()
     services().threads.owned(thread_id, user_id)
     records = services().runs.find_all(services().threads.run_ids(thread_id))
-    stopped = [cancel(services(), record) for record in records]
+    # The last first: the end of one lets the next begin.
+    stopped = [cancel(services(), record) for record in reversed(records)]
     services().runs.delete([record for record in stopped if record.is_finished])
     services().threads.delete(thread_id, user_id)
     return Response(status=204)

@@ -18,12 +18,13 @@ from worker.agent.registry import load_registry
 from worker.contract import keys, scripts
 from worker.contract.environment import SettingsError
 from worker.log import RunLog
+from worker.log_writer import WriterSettings
 from worker.redis_client import connect, run_script
 from worker.settings import WorkerSettings
 from worker.wiring import Wiring, check_wiring
 
-_LEASE_MS = 60_000
-_RETENTION_MS = 60_000
+_MINUTE_MS = 60_000
+_WRITER = WriterSettings(worker_id="wrk_check", lease_ms=_MINUTE_MS, silence_ms=_MINUTE_MS, retention_ms=_MINUTE_MS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,12 +62,17 @@ async def _check(settings: WorkerSettings) -> list[Wiring]:
         await run_script(client, call)
 
     try:
-        log = RunLog(client, worker_id="wrk_check", lease_ms=_LEASE_MS, retention_ms=_RETENTION_MS)
+        log = RunLog(client, _WRITER, ring=_ring_nobody)
         return await check_wiring(registry, log, create)
     finally:
         for run_id in created:
             await client.delete(keys.run(run_id), keys.log(run_id))
+            await client.zrem(keys.RUNS_UNSEEN, run_id)
         await client.aclose()
+
+
+async def _ring_nobody(run_id: str) -> None:
+    """No other run waits for one of these."""
 
 
 if __name__ == "__main__":

@@ -64,7 +64,9 @@ class _Process:
     def execute_run(self, run_id: str) -> None:
         if self._runtime is None:
             raise RuntimeError("a run came before the worker was ready")
-        self._runtime.execute(run_id)
+        if not self._runtime.execute(run_id):
+            # The message has come to a worker that stops; it takes no more, so another one gets this.
+            self._ring(run_id)
 
     def _keep_our_logs(self, **_: Any) -> None:
         """Being connected is enough: Celery leaves the configuration of logs alone."""

@@ -1,4 +1,4 @@
-"""The log: claims runs and writes their events, one script call each.
+"""The log: claims runs and writes what belongs to them, one script call each.
 
 A write is tried again with the same producer number until the deadline, so a lost reply never makes a second event.
 While Redis is away the run waits here, which is the back-pressure: a run has at most one write under way and one text
@@ -7,60 +7,81 @@ pending.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from enum import Enum
+from typing import Any, NamedTuple, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from worker.agent.context import Turn
-from worker.agent.errors import AttemptLost, LogUnavailable
-from worker.contract import codec, keys, scripts
+from worker.agent.errors import LogLost
+from worker.contract import keys, scripts
+from worker.contract.approvals import read_approvals
+from worker.contract.closing import End
 from worker.contract.cursor import new_tag
-from worker.contract.errors import DecodeError
 from worker.contract.events import Event
 from worker.contract.run import RunRecord, decode_run
-from worker.contract.scripts import Appended, Ending, ToolResult
-from worker.redis_client import is_away, patiently, run_script
+from worker.contract.scripts import Attempt
+from worker.log_writer import LogWriter, WriterSettings, record_fields
+from worker.outcomes import Released
+from worker.reaping.asks import Commands, Ring, Work
+from worker.reaping.ending import bury, conclude, read_events, retire
+from worker.redis_client import patiently, run_commands, run_script
+from worker.running import Left
 
-#: A restart of Redis with its data takes seconds; a person waits about this long before giving up.
-DEADLINE_SECONDS = 30.0
-#: Longer than the time between two renewals, so that a holder who could not reach the server gets to renew first.
-SECOND_LOOK_SECONDS = 4.0
+T = TypeVar("T")
+
 #: Earlier turns of a thread that a run is told of.
 MAX_HISTORY = 20
-_PAGE = 500
+
+
+class Hold(Enum):
+    """How an attempt stands with the server."""
+
+    HELD = b"ok"
+    #: Another attempt holds the run, or it has ended.
+    LOST = b"lost"
+    #: The server has lost the claim, or writes.
+    BEHIND = b"behind"
 
 
 class Lease(NamedTuple):
     """The answer to a renewal."""
 
-    #: False: another attempt holds the run, or it has ended.
-    held: bool
+    hold: Hold
     #: Who asked for a stop, empty when no one did.
     cancel_by: str
 
 
 class RunLog:
-    """Everything that a worker does with runs in Redis. For the worker's event loop."""
+    """Everything that a worker does with runs in Redis. For the worker's event loop.
 
-    def __init__(self, client: Redis, *, worker_id: str, lease_ms: int, retention_ms: int) -> None:
+    Args:
+        ring: sends the doorbell message of a run; must not raise.
+    """
+
+    def __init__(self, client: Redis, settings: WriterSettings, *, ring: Callable[[str], Awaitable[None]]) -> None:
         self._client = client
-        self._worker_id = worker_id
-        self._lease_ms = lease_ms
-        self._retention_ms = retention_ms
+        self._settings = settings
+        self._ring = ring
 
     async def claim(self, run_id: str) -> RunRecord | None:
-        """Take the run's next attempt; None when there is nothing to do (finished, held by a live worker, unknown).
-
-        A lapsed lease is looked at twice, some seconds apart: after an outage of the server its holder may be well.
+        """Take the run's next attempt; None when there is nothing to do: it is finished, held by another worker, not
+        yet due, not the first of its thread, or unknown.
         """
-        answer = await self._claim(run_id, again=False)
-        if answer[0] == b"lapsed":
-            await asyncio.sleep(SECOND_LOOK_SECONDS)
-            answer = await self._claim(run_id, again=True)
+        if not await patiently(lambda: self._is_first(run_id)):
+            return None
+        settings = self._settings
+        call = scripts.claim(
+            run_id,
+            worker_id=settings.worker_id,
+            token=new_tag() + new_tag(),
+            lease_ms=settings.lease_ms,
+            silence_ms=settings.silence_ms,
+        )
+        answer: list[Any] = await patiently(lambda: run_script(self._client, call))
         if answer[0] != b"ok":
             return None
         flat: list[bytes] = answer[1]
@@ -68,50 +89,98 @@ class RunLog:
 
     def writer(self, record: RunRecord) -> LogWriter:
         """Make the writer of a claimed attempt."""
-        return LogWriter(self._client, record.run_id, attempt=record.attempt, retention_ms=self._retention_ms)
+        return LogWriter(self._client, record, self._settings)
 
-    async def renew(self, attempts: Mapping[str, int]) -> dict[str, Lease]:
-        """Prolong the leases of all these runs (run id to attempt) in one round trip."""
-        calls = [scripts.renew(run_id, attempt=n, lease_ms=self._lease_ms) for run_id, n in attempts.items()]
-        if not calls:
+    async def renew(self, held: Iterable[tuple[RunRecord, int]]) -> dict[str, Lease]:
+        """Prolong the leases of all these runs (record, last producer number that was answered) in one round trip.
+
+        Lists them as unfinished anew as well, which a server may have lost.
+        """
+        runs = list(held)
+        if not runs:
             return {}
+        calls = [
+            scripts.renew(_attempt(record), written=written, lease_ms=self._settings.lease_ms)
+            for record, written in runs
+        ]
         async with self._client.pipeline(transaction=False) as pipe:
             pipe.script_load(calls[0].script.source)
             for call in calls:
                 pipe.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)
-            _, *answers = await pipe.execute()
-        return {run_id: _lease(answer) for run_id, answer in zip(attempts, answers, strict=True)}
+            pipe.zadd(keys.RUNS_LIVE, {record.run_id: record.created_at for record, _ in runs}, nx=True)
+            _, *answers, _ = await pipe.execute()
+        return {record.run_id: _lease(answer) for (record, _), answer in zip(runs, answers, strict=True)}
+
+    async def left(self, record: RunRecord) -> Left:
+        """Read what earlier attempts at a run have left."""
+        events = await self.work(read_events(record.run_id))
+        journal: Any = await patiently(lambda: self._client.hgetall(keys.journal(record.run_id)))
+        approvals: Any = await patiently(lambda: self._client.hgetall(keys.approvals(record.run_id)))
+        entries = {field.decode(): raw for field, raw in journal.items()}
+        return Left(events, entries, read_approvals(approvals))
 
     async def events(self, run_id: str) -> list[Event]:
-        """Read a run's story, but for events of a newer version that this one does not know."""
-        found: list[Event] = []
-        start = "-"
-        while True:
-            page = await self._page(run_id, start)
-            for _, fields in page:
-                with suppress(DecodeError):
-                    found.append(codec.decode(fields[codec.ENTRY_FIELD]))
-            if len(page) < _PAGE:
-                return found
-            start = f"({page[-1][0].decode()}"
+        """Read a run's story."""
+        return await self.work(read_events(run_id))
+
+    async def tool_result(self, run_id: str, call_id: str) -> bytes:
+        """Read a tool result that is stored under a key of its own.
+
+        Raises:
+            LogLost: It is not there any more.
+        """
+        found: Any = await patiently(lambda: self._client.get(keys.tool_result(run_id, call_id)))
+        if found is None:
+            raise LogLost(f"run {run_id}: the result of {call_id} is gone")
+        return bytes(found)
 
     async def history(self, record: RunRecord) -> list[Turn]:
         """Read the earlier turns of the run's thread, oldest first."""
-        return await patiently(lambda: self._history(record), seconds=DEADLINE_SECONDS)
+        return await patiently(lambda: self._history(record))
 
-    async def forget_live(self, record: RunRecord) -> None:
-        """Take a finished run out of the lists of unfinished ones."""
-        await self._client.zrem(keys.RUNS_LIVE, record.run_id)
-        await self._client.zrem(keys.user_live(record.user_id), record.run_id)
+    async def release(self, record: RunRecord, released: Released) -> None:
+        """Give an attempt back, and ring if the run can go on at once."""
+        call = scripts.release(_attempt(record), state=released.state, reason=released.reason)
+        if await patiently(lambda: run_script(self._client, call)) == b"queued":
+            await self._ring(record.run_id)
 
-    async def _claim(self, run_id: str, *, again: bool) -> list[Any]:
-        call = scripts.claim(run_id, worker_id=self._worker_id, lease_ms=self._lease_ms, again=again)
-        answer: list[Any] = await patiently(lambda: run_script(self._client, call), seconds=DEADLINE_SECONDS)
-        return answer
+    async def conclude(self, record: RunRecord, end: End) -> None:
+        """End a run whose log is not what the attempt has written, or is gone altogether."""
+        retention_ms = self._settings.retention_ms
+        fields = record_fields(record)
+        if not await self.work(bury(record, end, retention_ms=retention_ms, fields=fields)):
+            await self.work(conclude(record.run_id, end, retention_ms=retention_ms, is_idle=False))
 
-    async def _page(self, run_id: str, start: str) -> Any:
-        read = self._client.xrange
-        return await patiently(lambda: read(keys.log(run_id), min=start, count=_PAGE), seconds=DEADLINE_SECONDS)
+    async def retire(self, record: RunRecord) -> None:
+        """Take a finished run off the lists of unfinished ones, and ring for the next one of its thread."""
+        # The reaper does it when the server is back.
+        with suppress(RedisError):
+            await self.work(retire(record))
+
+    async def work(self, work: Work[T]) -> T:
+        """Carry out a piece of the reaper's work; waits while the server is away."""
+        answer: Any = None
+        while True:
+            try:
+                ask = work.send(answer)
+            except StopIteration as done:
+                result: T = done.value
+                return result
+            match ask:
+                case Commands(commands):
+                    answer = await patiently(lambda some=commands: run_commands(self._client, some))  # type: ignore[misc]
+                case Ring(run_id):
+                    await self._ring(run_id)
+                case call:
+                    answer = await patiently(lambda one=call: run_script(self._client, one))  # type: ignore[misc]
+
+    async def _is_first(self, run_id: str) -> bool:
+        thread_id: Any = await self._client.hget(keys.run(run_id), "thread_id")
+        if thread_id is None:
+            return False
+        first: Any = await self._client.lindex(keys.thread_queue(thread_id.decode()), 0)
+        # A run that nobody has put into a queue waits for nobody.
+        return first is None or first.decode() == run_id
 
     async def _history(self, record: RunRecord) -> list[Turn]:
         runs = keys.thread_runs(record.thread_id)
@@ -126,50 +195,10 @@ class RunLog:
         return [Turn(message.decode(), (answer or b"").decode()) for message, answer in rows if message is not None]
 
 
-class LogWriter:
-    """Writes one attempt's events. One call at a time: the notifier's lock sees to that."""
-
-    def __init__(self, client: Redis, run_id: str, *, attempt: int, retention_ms: int) -> None:
-        self._client = client
-        self._run_id = run_id
-        self._attempt = attempt
-        self._retention_ms = retention_ms
-        self._number = 0
-        #: A write whose answer never came: sent again before any other, so that no number is skipped or used twice.
-        self._unanswered: scripts.ScriptCall | None = None
-
-    async def append(self, event: Event, *, ending: Ending | None = None, result: ToolResult | None = None) -> Appended:
-        """Write one event; see `worker.agent.ports.EventSink`."""
-        if self._unanswered is not None:
-            await self._send(self._unanswered)
-        call = scripts.append(
-            self._run_id,
-            attempt=self._attempt,
-            number=self._number + 1,
-            tag=new_tag(),
-            draft=codec.encode_draft(event),
-            retention_ms=self._retention_ms,
-            ending=ending,
-            result=result,
-        )
-        return await self._send(call)
-
-    async def _send(self, call: scripts.ScriptCall) -> Appended:
-        self._unanswered = call
-        try:
-            status, *place = await patiently(lambda: run_script(self._client, call), seconds=DEADLINE_SECONDS)
-        except RedisError as error:
-            if not is_away(error):
-                raise
-            words = f"The event log could not be reached for {DEADLINE_SECONDS:g} s."
-            raise LogUnavailable(words) from error
-        self._unanswered = None
-        self._number += 1
-        if status != b"ok":
-            raise AttemptLost(f"run {self._run_id}, attempt {self._attempt}: {status.decode()}")
-        return Appended(place[0], place[1].decode())
+def _attempt(record: RunRecord) -> Attempt:
+    return Attempt(record.run_id, record.attempt, record.token)
 
 
 def _lease(answer: Iterable[bytes]) -> Lease:
     status, *rest = answer
-    return Lease(status == b"ok", rest[0].decode() if rest else "")
+    return Lease(Hold(status), rest[0].decode() if rest else "")

@@ -1,7 +1,7 @@
 """A log that keeps one process's runs in memory: for the quick wiring check and for tests of the engine without Redis.
 
-It keeps the rules of the scripts that matter to a writer: dense numbers, one attempt at a time, nothing after the last
-event.
+It keeps the rules of the scripts that matter to an engine: dense numbers, one attempt at a time, nothing after the last
+event, a journal that lives as long as the run.
 """
 
 from __future__ import annotations
@@ -10,11 +10,16 @@ import msgspec
 
 from worker.agent.context import Turn
 from worker.agent.errors import AttemptLost
-from worker.agent.notifier import now_ms
+from worker.contract.approvals import Approval, Verdict, read_approvals
+from worker.contract.clock import now_ms
+from worker.contract.closing import End
+from worker.contract.codec import encode
 from worker.contract.cursor import Cursor, new_tag
 from worker.contract.events import Event
 from worker.contract.run import RunRecord, RunState
-from worker.contract.scripts import Appended, Ending, ToolResult
+from worker.contract.scripts import NO_ENTRIES, Ending, Entries, ToolResult
+from worker.outcomes import Released
+from worker.running import Left
 
 
 class MemoryLog:
@@ -23,13 +28,19 @@ class MemoryLog:
     def __init__(self) -> None:
         self.records: dict[str, RunRecord] = {}
         self.stories: dict[str, list[Event]] = {}
+        self.journals: dict[str, dict[str, bytes]] = {}
+        self.approvals: dict[str, dict[bytes, bytes]] = {}
         self.results: dict[tuple[str, str], bytes] = {}
         self.turns: list[Turn] = []
+        #: Runs that were ended over the head of their attempt, and how.
+        self.concluded: dict[str, End] = {}
 
     def create(
         self, run_id: str, *, agent: str, message: str, user_id: str = "usr_test", thread_id: str = "thr_test"
     ) -> None:
         self.stories[run_id] = []
+        self.journals[run_id] = {}
+        self.approvals[run_id] = {}
         self.records[run_id] = RunRecord(
             run_id=run_id,
             thread_id=thread_id,
@@ -44,10 +55,17 @@ class MemoryLog:
         record = self.records.get(run_id)
         if record is None or record.state != RunState.QUEUED:
             return None
-        return self._change(run_id, state=RunState.RUNNING, attempt=record.attempt + 1)
+        return self.change(run_id, state=RunState.RUNNING, attempt=record.attempt + 1, token=new_tag())
 
     def writer(self, record: RunRecord) -> MemoryWriter:
-        return MemoryWriter(self, record.run_id, record.attempt)
+        return MemoryWriter(self, record)
+
+    async def left(self, record: RunRecord) -> Left:
+        run_id = record.run_id
+        return Left(list(self.stories[run_id]), dict(self.journals[run_id]), self.approvals_of(run_id))
+
+    async def tool_result(self, run_id: str, call_id: str) -> bytes:
+        return self.results[run_id, call_id]
 
     async def events(self, run_id: str) -> list[Event]:
         return list(self.stories[run_id])
@@ -55,25 +73,46 @@ class MemoryLog:
     async def history(self, record: RunRecord) -> list[Turn]:
         return self.turns
 
-    async def forget_live(self, record: RunRecord) -> None:
+    async def release(self, record: RunRecord, released: Released) -> None:
+        self.change(record.run_id, state=released.state, resume_reason=released.reason)
+
+    async def conclude(self, record: RunRecord, end: End) -> None:
+        self.concluded[record.run_id] = end
+
+    async def retire(self, record: RunRecord) -> None:
         """Nothing is listed here."""
 
-    def requeue(self, run_id: str) -> None:
+    def requeue(self, run_id: str, reason: str = "The worker was lost.") -> None:
         """As after a worker's death: the next claim is a new attempt."""
-        self._change(run_id, state=RunState.QUEUED)
+        self.change(run_id, state=RunState.QUEUED, resume_reason=reason)
 
-    def add(self, run_id: str, attempt: int, event: Event, ending: Ending | None) -> Appended:
+    def approvals_of(self, run_id: str) -> dict[str, Approval]:
+        return read_approvals(self.approvals[run_id])
+
+    def decide(self, run_id: str, call_id: str, verdict: Verdict) -> None:
+        """As when a person has decided: the run goes on."""
+        self.approvals[run_id][f"{call_id}:decision".encode()] = encode(verdict)
+        self.change(run_id, state=RunState.QUEUED)
+
+    def add(
+        self, mine: RunRecord, event: Event | None, ending: Ending | None, result: ToolResult | None, entries: Entries
+    ) -> None:
+        run_id = mine.run_id
         record = self.records[run_id]
-        if record.attempt != attempt or record.is_finished:
+        if (record.attempt, record.token) != (mine.attempt, mine.token) or record.state != RunState.RUNNING:
             raise AttemptLost(f"run {run_id} is {record.state} in attempt {record.attempt}")
-        cursor = Cursor(record.last_seq + 1, new_tag())
-        self.stories[run_id].append(msgspec.structs.replace(event, seq=cursor.seq, cursor=str(cursor)))
-        self._change(run_id, last_seq=cursor.seq, last_cursor=str(cursor))
+        self.journals[run_id].update(entries.journal)
+        self.approvals[run_id].update({name.encode(): raw for name, raw in entries.approvals.items()})
+        if result is not None:
+            self.results[run_id, result.call_id] = result.body
+        if event is not None:
+            cursor = Cursor(record.last_seq + 1, new_tag())
+            self.stories[run_id].append(msgspec.structs.replace(event, seq=cursor.seq, cursor=str(cursor)))
+            self.change(run_id, last_seq=cursor.seq, last_cursor=str(cursor))
         if ending is not None:
-            self._change(run_id, state=ending.state, answer=ending.answer, usage=ending.usage, ended_at=now_ms())
-        return Appended(cursor.seq, str(cursor))
+            self.change(run_id, state=ending.state, answer=ending.answer, usage=ending.usage, ended_at=now_ms())
 
-    def _change(self, run_id: str, **fields: object) -> RunRecord:
+    def change(self, run_id: str, **fields: object) -> RunRecord:
         record = self.records[run_id] = msgspec.structs.replace(self.records[run_id], **fields)
         return record
 
@@ -81,13 +120,22 @@ class MemoryLog:
 class MemoryWriter:
     """One attempt's writer. See `worker.agent.ports.EventSink`."""
 
-    def __init__(self, log: MemoryLog, run_id: str, attempt: int) -> None:
+    def __init__(self, log: MemoryLog, record: RunRecord) -> None:
         self._log = log
-        self._run_id = run_id
-        self._attempt = attempt
+        self._record = record
+        self.written = 0
 
-    async def append(self, event: Event, *, ending: Ending | None = None, result: ToolResult | None = None) -> Appended:
-        place = self._log.add(self._run_id, self._attempt, event, ending)
-        if result is not None:
-            self._log.results[self._run_id, result.call_id] = result.body
-        return place
+    async def append(
+        self,
+        event: Event | None,
+        *,
+        ending: Ending | None = None,
+        result: ToolResult | None = None,
+        entries: Entries = NO_ENTRIES,
+        quiet_seconds: float = 0.0,
+    ) -> None:
+        self._log.add(self._record, event, ending, result, entries)
+        self.written += 1
+
+    async def recover(self) -> None:
+        """Nothing is lost here."""

@@ -1,54 +1,59 @@
-"""How a run can end, as a table: what ends it, the state it gets, and what its open calls become. No I/O."""
+"""How an attempt at a run can end, as a table: what ends it, and what becomes of the run. No I/O."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from worker.agent.invocation import AgentResult
+from worker.contract.closing import End
 from worker.contract.errors import FailureCode
-from worker.contract.events import Failure, ToolStatus
+from worker.contract.events import AgentCompletedData, Failure
+from worker.contract.run import RunState
 
 
 class Completed(NamedTuple):
-    result: AgentResult
+    data: AgentCompletedData
 
 
-class Failed(NamedTuple):
-    failure: Failure
-    #: What open tool calls are closed with.
-    tool_status: ToolStatus = "interrupted"
+class Released(NamedTuple):
+    """The run goes on in another attempt: at once, or when a person has decided."""
 
-
-class Cancelled(NamedTuple):
-    by: str
+    state: Literal[RunState.QUEUED, RunState.WAITING]
+    #: What viewers are told of it when it goes on; empty for nothing.
+    reason: str = ""
 
 
 class Lost(NamedTuple):
     """The attempt may not write any more, so nothing is said."""
 
 
-Outcome = Completed | Failed | Cancelled | Lost
+class Vanished(NamedTuple):
+    """The server has lost a part of the run's log that nobody can write again."""
 
-WORKER_STOPPED = Failed(
-    Failure(
-        code=FailureCode.WORKER_STOPPED,
-        message="The server was restarted while the agent was working. Ask again to start over.",
-        retryable=True,
-    )
+
+Outcome = Completed | End | Released | Lost | Vanished
+
+WORKER_STOPPED = Released(RunState.QUEUED, "The server was restarted; another process goes on with this.")
+WAITS_FOR_PERSON = Released(RunState.WAITING)
+
+
+def failed(code: FailureCode, message: str, *, retryable: bool = False) -> End:
+    return End(Failure(code=code, message=message, retryable=retryable))
+
+
+LOG_LOST = failed(
+    FailureCode.LOG_LOST, "The server's store has lost steps of this run. Ask again to start over.", retryable=True
 )
-WORKER_LOST = Failed(
-    Failure(
-        code=FailureCode.WORKER_LOST,
-        message="The process that was working on this stopped unexpectedly. Ask again to start over.",
-        retryable=True,
-    )
-)
 
 
-def unknown_agent(name: str) -> Failed:
-    return Failed(Failure(code=FailureCode.UNKNOWN_AGENT, message=f"There is no agent named {name[:60]!r}."))
+def unknown_agent(name: str) -> End:
+    return failed(FailureCode.UNKNOWN_AGENT, f"There is no agent named {name[:60]!r}.")
 
 
-def timed_out(seconds: float) -> Failed:
-    words = f"The agent took longer than {seconds:g} s and was stopped."
-    return Failed(Failure(code=FailureCode.RUN_TIMEOUT, message=words, retryable=True))
+def timed_out(seconds: float) -> End:
+    return failed(FailureCode.RUN_TIMEOUT, f"The agent took longer than {seconds:g} s and was stopped.", retryable=True)
+
+
+def mismatch(words: str) -> End:
+    """The agent's code has changed between two attempts."""
+    text = f"The agent was changed while it was working, so it cannot go on where it stopped. {words}"
+    return failed(FailureCode.JOURNAL_MISMATCH, text, retryable=True)

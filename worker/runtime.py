@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
 from redis.asyncio import Redis
@@ -26,22 +26,26 @@ from worker.contract import keys
 from worker.contract.catalogue import Catalogue
 from worker.contract.codec import encode
 from worker.control import listen
-from worker.engine import ExecutionEngine
-from worker.leases import LEASE_MS, RENEW_SECONDS, LeaseKeeper
+from worker.engine import EngineLimits, ExecutionEngine
+from worker.leases import RENEWALS_PER_LEASE, LeaseKeeper
 from worker.log import RunLog
+from worker.log_writer import WriterSettings
 from worker.models.source import ModelProvider
-from worker.reaper import Reaper
-from worker.redis_client import connect
+from worker.reaper import reap
+from worker.redis_client import check_server, connect
 from worker.settings import WorkerSettings
 from worker.workspace.limits import WorkspaceLimits
 from worker.workspaces import Workspaces
 
 logger = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: Tools that are plain functions, at once. More than the runs, since a run may call several and some never return.
 _TOOL_THREADS_PER_RUN = 2
 _TOOL_THREADS = "tool"
 _IDLE_THREADS_END_SECONDS = 1.0
+_ANNOUNCE_SECONDS = 3.0
 #: A worker that has not been seen for this long is taken out of the list.
 _FORGET_WORKER_MS = 60_000
 
@@ -63,16 +67,20 @@ class WorkerRuntime:
 
         Raises:
             redis.exceptions.RedisError: Redis cannot be used.
+            ServerUnfit: It would lose runs.
         """
         self._thread.start()
         self._wait(self._start())
 
-    def execute(self, run_id: str) -> None:
-        """Look at a run and, if it is for this worker, bring it to its end. Blocks until then."""
-        self._wait(self._engine.execute(run_id))
+    def execute(self, run_id: str) -> bool:
+        """Look at a run and, if it is for this worker, work on it. Blocks until it ends or is given back.
+
+        False: this worker stops, and another one should look.
+        """
+        return self._wait(self._engine.execute(run_id))
 
     def drain(self) -> None:
-        """Begin to stop: running runs get a while, then end visibly. Does not block; safe in a signal handler."""
+        """Begin to stop: running runs are given back at their next step. Does not block; safe in a signal handler."""
         self._loop.call_soon_threadsafe(
             lambda: self._loop.create_task(self._engine.drain(self._settings.drain_seconds))
         )
@@ -96,6 +104,8 @@ class WorkerRuntime:
     async def _start(self) -> None:
         settings = self._settings
         self._client: Redis = connect(settings.redis_url)
+        if warning := await check_server(self._client, allow_eviction=settings.allow_eviction):
+            logger.warning(warning, extra={"action": "server_checked"})
         self._models = ModelProvider(settings.models)
         # Agents' own `to_thread` and the measuring of results go here; the default has room for six on two processors.
         self._loop.set_default_executor(ThreadPoolExecutor(settings.concurrency, thread_name_prefix="aside"))
@@ -108,22 +118,35 @@ class WorkerRuntime:
             max_user_bytes=settings.max_user_files_bytes,
         )
         self._workspaces = Workspaces(settings.data_dir, redis_url=settings.redis_url, limits=limits)
-        log = RunLog(self._client, worker_id=self.worker_id, lease_ms=LEASE_MS, retention_ms=settings.retention_ms)
+        writer = WriterSettings(
+            worker_id=self.worker_id,
+            lease_ms=round(settings.reaping.lease_seconds * 1000),
+            silence_ms=round(settings.stall_seconds * 1000),
+            retention_ms=settings.retention_ms,
+        )
+        log = RunLog(self._client, writer, ring=self._ring_aside)
         self._engine = ExecutionEngine(
             AgentParts(self._registry, self._models, self._executor, self._workspaces.workspace),
             log,
-            run_timeout_seconds=settings.run_timeout_seconds,
+            limits=EngineLimits(run_timeout=settings.run_timeout_seconds, approval=settings.approval_seconds),
             redactor=Redactor(self._models.secrets()),
         )
-        leases = LeaseKeeper(self._engine, log)
+        leases = LeaseKeeper(self._engine, log, every=settings.reaping.lease_seconds * RENEWALS_PER_LEASE)
         await self._announce()
         for work in (
             leases.keep(),
             listen(settings.redis_url, self.worker_id, leases.look),
-            Reaper(self._client, worker_id=self.worker_id, ring=self._ring).keep(),
-            repeat("life", self._announce, every=RENEW_SECONDS),
+            reap(log, settings.reaping.sweep(self.worker_id, retention_ms=settings.retention_ms)),
+            repeat("life", self._announce, every=_ANNOUNCE_SECONDS),
         ):
             self._tasks.append(self._loop.create_task(work))
+
+    async def _ring_aside(self, run_id: str) -> None:
+        """Ring without holding up the loop. A message that cannot be sent is made up for by the reaper."""
+        try:
+            await asyncio.to_thread(self._ring, run_id)
+        except Exception:
+            logger.warning("could not ring", extra={"action": "ring_failed", "run_id": run_id}, exc_info=True)
 
     async def _announce(self) -> None:
         """Say what can run here and that this worker lives. Again and again: a server may lose what it was told."""
@@ -154,5 +177,5 @@ class WorkerRuntime:
         self._workspaces.close()
         self._executor.shutdown(wait=False, cancel_futures=True)
 
-    def _wait(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()

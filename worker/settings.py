@@ -8,6 +8,7 @@ from pathlib import Path
 
 from worker.contract.environment import Environment
 from worker.models.settings import ModelSettings
+from worker.reaping.settings import ReapingSettings
 
 _DAY_MS = 86_400_000
 _MB = 1024 * 1024
@@ -33,8 +34,15 @@ class WorkerSettings:
     #: One file that an agent stores, and all files of one user; the same numbers as for uploads.
     max_file_bytes: int
     max_user_files_bytes: int
-    #: How long running runs may go on after a request to stop, before they are ended as failed.
+    #: How long steps may go on after a request to stop, before their runs are given back in the middle of them.
     drain_seconds: float
+    #: A run that writes nothing for so long, beside what its tools may take, is ended as stalled.
+    stall_seconds: float
+    #: How long a person has to decide on a tool call, unless the tool says otherwise.
+    approval_seconds: float
+    reaping: ReapingSettings
+    #: True: a server that may throw keys away is all right.
+    allow_eviction: bool
     models: ModelSettings
 
     @classmethod
@@ -56,6 +64,10 @@ class WorkerSettings:
             max_file_bytes=round(env.number("MAX_FILE_MB", 20, low=0.001, high=200) * _MB),
             max_user_files_bytes=round(env.number("MAX_USER_FILES_MB", 100, low=0.001, high=2000) * _MB),
             drain_seconds=env.number("DRAIN_SECONDS", 10),
+            stall_seconds=env.number("STALL_SECONDS", 300, low=1),
+            approval_seconds=env.number("APPROVAL_SECONDS", 86_400, low=1),
+            reaping=ReapingSettings.from_env(env),
+            allow_eviction=env.boolean("ALLOW_EVICTION", default=False),
             models=ModelSettings.from_env(env),
         )
         env.check()

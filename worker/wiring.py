@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models import Model
@@ -27,7 +27,7 @@ from worker.agent.tool import Tool
 from worker.agent.tool_engine import current_call_id
 from worker.agent.toolset import DELEGATE
 from worker.contract.events import AgentStarted, Event, ToolCompleted, ToolExecuting
-from worker.engine import ExecutionEngine, RunStore
+from worker.engine import EngineLimits, ExecutionEngine, RunStore
 from worker.memory_log import MemoryLog
 
 #: A plain agent that does not end within this long, without any real tool, is stuck.
@@ -44,16 +44,24 @@ class Wiring(NamedTuple):
 #: What the probes saw: a tool's name, and the id of the call that was shown around it; None for none.
 Ran = list[tuple[str, str | None]]
 
+
+class ReadableStore(RunStore, Protocol):
+    """A store whose stories can be read."""
+
+    async def events(self, run_id: str) -> list[Event]: ...
+
+
 #: Stores a run of this agent as queued and returns its id.
 CreateRun = Callable[[str, str], Awaitable[None]]
 
 
-async def check_wiring(registry: AgentRegistry, store: RunStore, create: CreateRun) -> list[Wiring]:
+async def check_wiring(registry: AgentRegistry, store: ReadableStore, create: CreateRun) -> list[Wiring]:
     """Check every agent, one after another. `create(run_id, agent)` stores a queued run in the log behind `store`."""
     with ThreadPoolExecutor(2, thread_name_prefix="check") as executor, _quiet_engine(), _probes(registry) as ran:
         workspace = cast("Workspace", object())
         parts = AgentParts(registry, ScriptedModels(), executor, lambda _: workspace)
-        engine = ExecutionEngine(parts, store, run_timeout_seconds=CHECK_SECONDS, redactor=Redactor())
+        limits = EngineLimits(run_timeout=CHECK_SECONDS, approval=CHECK_SECONDS)
+        engine = ExecutionEngine(parts, store, limits=limits, redactor=Redactor())
         return [Wiring(agent.name, await _check(agent, engine, store, create, ran)) for agent in registry]
 
 
@@ -68,7 +76,7 @@ async def quick_check(registry: AgentRegistry) -> list[Wiring]:
 
 
 async def _check(
-    definition: AgentDefinition, engine: ExecutionEngine, store: RunStore, create: CreateRun, ran: Ran
+    definition: AgentDefinition, engine: ExecutionEngine, store: ReadableStore, create: CreateRun, ran: Ran
 ) -> list[str]:
     run_id = f"run_check{secrets.token_hex(12)}"
     await create(run_id, definition.name)
@@ -115,14 +123,15 @@ def _probes(registry: AgentRegistry) -> Iterator[Ran]:
     """
     ran: Ran = []
     tools = {id(tool): tool for definition in registry for tool in definition.tools}.values()
-    originals = [(tool, tool.function, tool.validate) for tool in tools]
+    originals = [(tool, tool.function, tool.validate, tool.requires_approval) for tool in tools]
     try:
         for tool in tools:
-            _replace(tool, function=_probe(tool.name, ran), validate=dict)
+            # Nobody is there to allow anything.
+            _replace(tool, function=_probe(tool.name, ran), validate=dict, requires_approval=False)
         yield ran
     finally:
-        for tool, function, validate in originals:
-            _replace(tool, function=function, validate=validate)
+        for tool, function, validate, requires_approval in originals:
+            _replace(tool, function=function, validate=validate, requires_approval=requires_approval)
 
 
 def _probe(name: str, ran: Ran) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 
@@ -145,6 +146,52 @@ def test_a_second_message_of_a_thread_belongs_to_it(client: Client) -> None:
 
     assert [run["message"] for run in thread["runs"]] == ["go", "again"]
     assert [run["state"] for run in thread["runs"]] == ["completed", "completed"]
+
+
+def test_messages_of_a_thread_are_answered_one_after_another(client: Client) -> None:
+    first = client.post_run("40", agent="counter")
+    client.follow(first["run_id"], at_most=3)
+    thread_id = first["thread_id"]
+    later = [client.post_run("go", agent="quick", thread_id=thread_id) for _ in range(3)]
+
+    stories = [client.follow(run["run_id"]) for run in (first, *later)]
+
+    assert [run["ahead"] for run in (first, *later)] == [0, 1, 2, 3]
+    for before, after in pairwise(stories):
+        assert_whole(after)
+        assert before[-1]["type"] == "agent_completed"
+        assert before[-1]["at"] <= after[0]["at"]
+
+
+def test_a_message_that_interrupts_stops_the_answer_that_is_being_given(client: Client) -> None:
+    first = client.post_run("5000", agent="counter")
+    client.follow(first["run_id"], at_most=3)
+    queued = client.post_run("go", agent="quick", thread_id=first["thread_id"])
+
+    asked = time.monotonic()
+    second = client.post_run("go", agent="quick", thread_id=first["thread_id"], when_busy="interrupt")
+    answer = client.follow(second["run_id"])
+
+    assert time.monotonic() - asked < scaled(3)
+    assert answer[-1]["data"]["result"] == "It is 3."
+    for run in (first, queued):
+        stopped = client.follow(run["run_id"])
+        assert_whole(stopped)
+        assert stopped[-1]["type"] == "agent_cancelled"
+
+
+def test_a_message_that_does_not_wait_is_refused_while_an_answer_is_being_given(client: Client) -> None:
+    first = client.post_run("5000", agent="counter")
+    client.follow(first["run_id"], at_most=3)
+    body = {"message": "go", "agent": "quick", "thread_id": first["thread_id"], "when_busy": "reject"}
+
+    answer = client.http.post("/api/runs", json=body)
+
+    assert answer.status_code == 409
+    assert answer.json()["error"]["code"] == "thread_busy"
+    client.cancel(first["run_id"])
+    client.follow(first["run_id"])
+    assert client.http.post("/api/runs", json=body).status_code == 202
 
 
 def test_nobody_sees_another_users_run(client: Client, system: System) -> None:

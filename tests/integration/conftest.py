@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.support.web import CATALOGUE, WebApps
+from web.store import connect
 from worker.contract import codec, keys
 
 AppFactory = Callable[..., Flask]
+
+
+@pytest.fixture
+def bytes_client(redis_url: str) -> Iterator[redis.Redis]:
+    """A client of the test's Redis as the product has it: bytes in and out, nothing tried twice."""
+    made = connect(redis_url)
+    yield made
+    made.close()
+    made.connection_pool.disconnect()
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ def call(tmp_path: Path, redis_url: str, redis_client: redis.Redis) -> Iterator[
         thread_id="thr_1",
         user_id=USER,
         call_id="a1.t1",
+        idempotency_key="run_1:a1.t1",
         workspace=workspaces.workspace(USER),
         progress=progress,
         report=report,

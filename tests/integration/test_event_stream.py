@@ -139,6 +139,21 @@ def test_a_cursor_that_does_not_prove_itself_gives_a_reset_and_the_whole_story(
         assert stream.read_events(10) == run.cursors
 
 
+def test_a_run_that_the_server_loses_ends_the_response(
+    relay: RelayServer, run: RunWriter, redis_client: redis.Redis
+) -> None:
+    with Stream(relay, run.run_id) as stream:
+        stream.read_events(1)
+        redis_client.flushall()
+
+        blocks = list(iter(stream.read, None))
+
+        assert blocks[-1] == {"event": "gone", "data": f'{{"run_id":"{run.run_id}"}}'}
+        assert all(block == {"": ""} for block in blocks[:-1])
+    with Stream(relay, run.run_id, last_event_id=run.cursors[0]) as again:
+        assert again.response.status == 404
+
+
 def test_a_quiet_stream_gets_comments(relay: RelayServer, run: RunWriter) -> None:
     with Stream(relay, run.run_id) as stream:
         stream.read_events(1)

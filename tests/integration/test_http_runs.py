@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import threading
@@ -14,8 +13,9 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.support.asking import ask, error_of
-from tests.support.web import CATALOGUE, StoryWriter, services_of
+from tests.support.asking import ask, error_of, rings
+from tests.support.waiting import wait_until
+from tests.support.web import CATALOGUE, StoryWriter, reap, services_of, waiting_writer
 from web.identity import COOKIE
 from worker.contract import codec, keys
 from worker.contract.commands import DEFAULT_QUEUE, EXECUTE_RUN
@@ -27,23 +27,13 @@ def refused(browser: FlaskClient, status: int, **fields: Any) -> dict[str, Any]:
     return error_of(browser.post("/api/runs", json=fields), status)
 
 
-def rings(client: redis.Redis) -> list[str]:
-    """The runs that the doorbell was rung for, oldest first."""
-    messages: Any = client.lrange(DEFAULT_QUEUE, 0, -1)
-    return [json.loads(_body(message))[0][0] for message in reversed(messages)]
-
-
-def _body(message: str) -> bytes:
-    return base64.b64decode(json.loads(message)["body"])
-
-
 def test_a_message_becomes_a_queued_run_and_a_ring(browser: FlaskClient, redis_client: redis.Redis) -> None:
     answer = ask(browser, "Which region?")
 
     run_id, thread_id = answer["run_id"], answer["thread_id"]
     assert re.fullmatch("run_[0-9a-f]{32}", run_id)
     assert re.fullmatch("thr_[0-9a-f]{32}", thread_id)
-    assert answer["state"] == "queued"
+    assert (answer["state"], answer["ahead"]) == ("queued", 0)
     assert answer["events_url"] == f"/api/runs/{run_id}/events"
     assert rings(redis_client) == [run_id]
     assert json.loads(str(redis_client.lindex(DEFAULT_QUEUE, 0)))["headers"]["task"] == EXECUTE_RUN
@@ -64,6 +54,7 @@ def test_a_message_becomes_a_queued_run_and_a_ring(browser: FlaskClient, redis_c
         "last_cursor": "",
         "started_at": 0,
         "ended_at": 0,
+        "outcome_seen_at": 0,
         "usage": None,
     }
 
@@ -245,6 +236,7 @@ def test_someone_elses_thread_and_no_thread_are_the_same(browser: FlaskClient, s
         ("GET", "/events"),
         ("POST", "/cancel"),
         ("GET", "/tool_calls/a1.t1/result"),
+        ("GET", "/approvals/a1.t1"),
         ("POST", "/approvals/a1.t1"),
         ("GET", "/delivery"),
     ],
@@ -341,15 +333,50 @@ def test_stopping_a_finished_run_gives_its_state(browser: FlaskClient, app: Flas
     assert response.get_json() == {"run_id": run_id, "state": "completed", "stopping": False}
 
 
-def test_calls_of_later_versions_say_so(browser: FlaskClient) -> None:
+def test_a_run_that_waits_for_a_person_stops_at_once_and_its_open_call_is_closed(
+    browser: FlaskClient, app: Flask, redis_client: redis.Redis
+) -> None:
     run_id = ask(browser)["run_id"]
+    waiting_writer(services_of(app).redis, run_id)
 
-    for response in (
-        browser.post(f"/api/runs/{run_id}/approvals/c1", json={}),
-        browser.get(f"/api/runs/{run_id}/delivery"),
-    ):
-        assert response.status_code == 501
-        assert response.get_json()["error"]["code"] == "not_implemented"
+    answer = browser.post(f"/api/runs/{run_id}/cancel").get_json()
+
+    assert answer == {"run_id": run_id, "state": "cancelled", "stopping": False}
+    events = browser.get(f"/api/runs/{run_id}/events").get_json()["events"]
+    assert [event["type"] for event in events[-3:]] == ["approval_requested", "tool_completed", "agent_cancelled"]
+    assert (events[-2]["data"]["call_id"], events[-2]["data"]["status"]) == ("a1.t1", "cancelled")
+    assert redis_client.zcard(keys.RUNS_LIVE) == 0
+
+
+def test_a_run_whose_worker_has_died_is_asked_to_stop_and_ended_by_whoever_sweeps_next(
+    browser: FlaskClient, app: Flask
+) -> None:
+    run_id = ask(browser)["run_id"]
+    worker = StoryWriter(services_of(app).redis, run_id)
+    worker.claim(lease_ms=0)
+    worker.start()
+    worker.begin_tool()
+
+    answer = browser.post(f"/api/runs/{run_id}/cancel").get_json()
+    assert answer == {"run_id": run_id, "state": "running", "stopping": True}
+
+    def ended() -> bool:
+        reap(app)
+        return bool(browser.get(f"/api/runs/{run_id}").get_json()["state"] == "cancelled")
+
+    wait_until(ended)
+    events = browser.get(f"/api/runs/{run_id}/events").get_json()["events"]
+    assert [event["type"] for event in events[-2:]] == ["tool_completed", "agent_cancelled"]
+    assert worker.think() == ["finished"]
+
+
+def test_the_end_of_a_run_lets_the_next_of_its_thread_begin(browser: FlaskClient, redis_client: redis.Redis) -> None:
+    first = ask(browser)
+    second = ask(browser, thread_id=first["thread_id"])
+
+    browser.post(f"/api/runs/{first['run_id']}/cancel")
+
+    assert rings(redis_client) == [first["run_id"], second["run_id"]]
 
 
 def test_what_can_run_is_listed(browser: FlaskClient) -> None:

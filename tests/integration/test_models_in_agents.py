@@ -20,12 +20,12 @@ from worker.agent.ports import Workspace
 from worker.agent.redaction import Redactor
 from worker.agent.registry import AgentRegistry
 from worker.agent.tool import tool
+from worker.contract.closing import stopped
 from worker.contract.codec import encode
 from worker.contract.errors import FailureCode
 from worker.contract.events import AgentCompleted, AgentFailed, AgentThinking, Event, PartialResult
-from worker.engine import ExecutionEngine
+from worker.engine import EngineLimits, ExecutionEngine
 from worker.memory_log import MemoryLog
-from worker.outcomes import Cancelled
 
 PROTOCOLS = ["openai", "anthropic"]
 RUN = "run_1"
@@ -64,7 +64,8 @@ async def bench(provider: ModelProvider, protocol: str, **variables: str) -> Asy
             registry = AgentRegistry([TRIAGE, COUNTER])
             parts = AgentParts(registry, asker.source, executor, lambda _: cast("Workspace", None))
             redactor = Redactor(asker.source.secrets())
-            yield Bench(ExecutionEngine(parts, log, run_timeout_seconds=30, redactor=redactor), log)
+            limits = EngineLimits(run_timeout=30, approval=30)
+            yield Bench(ExecutionEngine(parts, log, limits=limits, redactor=redactor), log)
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ async def test_a_person_who_stops_a_run_keeps_the_words_and_stops_the_provider(
             return "partial_result" in types(made.log.stories.get(RUN, []))
 
         await wait_until_async(begun)
-        made.engine.running[RUN].end(Cancelled("user"))
+        made.engine.running[RUN].end(stopped("user"))
         story = await work
         assert await asyncio.to_thread(provider.requests[0].ended.wait, 5)
 

@@ -1,36 +1,27 @@
-"""The atomic steps on a run, on a real server."""
+"""The life of a run by its scripts, on a real server: taken once, written by its holder only, ended once."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import redis
 
+from tests.support.runs import RUN, change, create, listening, read, server_ms, story
 from tests.support.story import assert_whole_story
 from tests.support.waiting import wait_until
-from tests.support.web import RETENTION_MS, StoryWriter
-from web.cancellation import unbegun_story
-from web.catalogue import EMPTY
-from web.store import connect, run_script
-from worker.contract import codec, keys, scripts
-from worker.contract.events import AgentThinking, AgentThinkingData, Event
-from worker.contract.run import RunRecord, RunState, decode_run
-from worker.contract.scripts import ToolResult
-
-RUN = "run_1"
+from tests.support.web import LEASE_MS, SILENCE_MS, StoryWriter, waiting_writer
+from web.store import run_script
+from worker.contract import keys, scripts
+from worker.contract.events import AgentThinking, AgentThinkingData
+from worker.contract.run import RunState
+from worker.contract.scripts import Entries, ToolResult
 
 
 @pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    """Bytes in and out, as the product has it."""
-    made = connect(redis_url)
-    yield made
-    made.close()
-    made.connection_pool.disconnect()
+def client(bytes_client: redis.Redis) -> redis.Redis:
+    return bytes_client
 
 
 @pytest.fixture
@@ -42,43 +33,13 @@ def writer(client: redis.Redis) -> StoryWriter:
     return made
 
 
-def create(client: redis.Redis, run_id: str = RUN, *, message: str = "hi") -> bytes:
-    call = scripts.create(run_id=run_id, thread_id="thr_1", user_id="usr_1", agent="triage", message=message)
-    answer: bytes = run_script(client, call)
-    return answer
-
-
-def read(client: redis.Redis, run_id: str = RUN) -> RunRecord:
-    fields: Any = client.hgetall(keys.run(run_id))
-    return decode_run(run_id, fields)
-
-
-def story(client: redis.Redis, run_id: str = RUN) -> list[Event]:
-    entries: Any = client.xrange(keys.log(run_id))
-    assert [entry_id.decode() for entry_id, _ in entries] == [f"{n}-0" for n in range(1, len(entries) + 1)]
-    return [codec.decode(fields[b"e"]) for _, fields in entries]
-
-
 def thought(writer: StoryWriter, text: str) -> AgentThinking:
     return AgentThinking(**writer.envelope(), data=AgentThinkingData(text=text, delta=False, step=1))
 
 
-def cancel(client: redis.Redis, run_id: str = RUN) -> str:
-    record = read(client, run_id)
-    started, cancelled = unbegun_story(record, EMPTY)
-    call = scripts.cancel(run_id, by="user", retention_ms=RETENTION_MS, started=started, cancelled=cancelled)
-    answer: bytes = run_script(client, call)
+def cancel(client: redis.Redis) -> str:
+    answer: bytes = run_script(client, scripts.cancel(RUN, by="user"))
     return answer.decode()
-
-
-@contextlib.contextmanager
-def listening(client: redis.Redis, channel: str) -> Iterator[Callable[[], bytes]]:
-    """Follow a channel; gives a function that waits for its next message."""
-    untyped: Any = client
-    with untyped.pubsub(ignore_subscribe_messages=True) as listener:
-        listener.subscribe(channel)
-        wait_until(lambda: untyped.pubsub_numsub(channel)[0][1] == 1)
-        yield lambda: wait_until(listener.get_message)["data"]
 
 
 def test_a_run_is_stored_once(client: redis.Redis) -> None:
@@ -87,13 +48,14 @@ def test_a_run_is_stored_once(client: redis.Redis) -> None:
 
     record = read(client)
     assert (record.message, record.state, record.attempt, record.last_seq) == ("first", RunState.QUEUED, 0, 0)
-    assert abs(record.created_at - int(client.time()[0]) * 1000) < 5_000
+    assert abs(record.created_at - server_ms(client)) < 5_000
+    assert record.queued_at == record.created_at
 
 
 def test_numbers_are_dense_and_the_log_ids_are_the_numbers(client: redis.Redis, writer: StoryWriter) -> None:
     writer.start()
     for text in "abc":
-        writer.append(thought(writer, text))
+        writer.think(text)
     writer.complete()
 
     events = story(client)
@@ -122,30 +84,94 @@ def test_a_repeat_of_the_last_event_gets_its_answer_though_the_run_is_finished(
     assert len(story(client)) == 2
 
 
-def test_a_number_that_skips_one_is_a_fault_of_the_writer(client: redis.Redis, writer: StoryWriter) -> None:
+def test_a_number_that_skips_one_is_answered_with_the_last_that_is_there(
+    client: redis.Redis, writer: StoryWriter
+) -> None:
     writer.start()
 
-    with pytest.raises(redis.ResponseError, match="producer number 5 after 1"):
-        writer.append(thought(writer, "x"), number=5)
+    assert writer.append(thought(writer, "x"), number=5) == ["behind", 1]
     assert len(story(client)) == 1
+
+
+def test_a_write_of_an_attempt_that_the_server_does_not_know_is_answered_with_none(
+    client: redis.Redis, writer: StoryWriter
+) -> None:
+    """Only the server gives attempts out: it has forgotten this one."""
+    change(client, attempt=0, token="", state="queued")
+
+    assert writer.start() == ["behind", 0]
+    assert story(client) == []
+
+
+def test_an_event_is_stored_together_with_what_belongs_to_it(client: redis.Redis, writer: StoryWriter) -> None:
+    entries = Entries(journal={"model:a1:1": b"answer", "tool:a1.t1": b"step"}, approvals={"a1.t1": b"request"})
+
+    writer.append(thought(writer, "x"), result=ToolResult("a1.t9", b"[1]"), entries=entries)
+
+    assert len(story(client)) == 1
+    assert client.hgetall(keys.journal(RUN)) == {b"model:a1:1": b"answer", b"tool:a1.t1": b"step"}
+    assert client.hgetall(keys.approvals(RUN)) == {b"a1.t1": b"request"}
+    assert client.get(keys.tool_result(RUN, "a1.t9")) == b"[1]"
+
+
+def test_a_write_without_an_event_is_numbered_as_any_other_and_leaves_the_log_alone(
+    client: redis.Redis, writer: StoryWriter
+) -> None:
+    cursor = writer.start()[2]
+    entries = Entries(journal={"model:a1:1": b"answer"})
+
+    first = writer.append(None, entries=entries)
+
+    assert first == ["ok", 0, cursor]
+    assert writer.append(None, entries=Entries(journal={"model:a1:1": b"other"}), number=2)[0] == "ok"
+    assert client.hgetall(keys.journal(RUN)) == {b"model:a1:1": b"answer"}
+    assert [event.seq for event in story(client)] == [1]
+    assert writer.think()[1] == 2
+
+
+def test_a_refused_write_stores_nothing_beside_it_either(client: redis.Redis, writer: StoryWriter) -> None:
+    change(client, attempt=2, token="another")
+    entries = Entries(journal={"j": b"1"}, approvals={"a": b"1"})
+
+    assert writer.append(thought(writer, "x"), result=ToolResult("a1.t1", b"1"), entries=entries) == ["stale"]
+    assert not client.exists(keys.log(RUN), keys.journal(RUN), keys.approvals(RUN), keys.tool_result(RUN, "a1.t1"))
 
 
 def test_an_older_attempt_is_fenced_off(client: redis.Redis, writer: StoryWriter) -> None:
     writer.start()
-    client.hset(keys.run(RUN), "lease_until", 0)
+    change(client, lease_until=0)
+    assert run_script(client, scripts.requeue(RUN, attempt=1, backoff_ms=0, reason="lost")) == b"ok"
     successor = StoryWriter(client, RUN, worker_id="w2")
     assert successor.claim() == "ok"
 
-    assert writer.append(thought(writer, "too late")) == ["stale"]
-    assert successor.append(thought(successor, "on we go"))[0] == "ok"
+    assert writer.think("too late") == ["stale"]
+    assert writer.renew() == ["lost"]
+    assert successor.think("on we go")[0] == "ok"
     assert [event.seq for event in story(client)] == [1, 2]
+
+
+def test_an_attempt_that_got_the_same_number_is_fenced_off_by_its_token(
+    client: redis.Redis, writer: StoryWriter
+) -> None:
+    """A server that has lost a claim gives its number out again."""
+    change(client, attempt=0, token="", state="queued")
+    twin = StoryWriter(client, RUN, worker_id="w2")
+    assert twin.claim() == "ok"
+    assert twin.attempt == writer.attempt
+
+    assert writer.start() == ["stale"]
+    assert writer.renew() == ["lost"]
+    assert writer.restore() == ["stale"]
+    assert writer.release(RunState.QUEUED) == "lost"
+    assert twin.start()[0] == "ok"
+    assert len(story(client)) == 1
 
 
 def test_nothing_follows_the_last_event(client: redis.Redis, writer: StoryWriter) -> None:
     writer.start()
     writer.complete()
 
-    assert writer.append(thought(writer, "one more thing")) == ["finished"]
+    assert writer.think("one more thing") == ["finished"]
     assert_whole_story(story(client))
 
 
@@ -154,11 +180,32 @@ def test_an_event_of_a_run_that_is_not_there_is_refused(client: redis.Redis) -> 
 
     assert ghost.claim() == "missing"
     assert ghost.start() == ["missing"]
-    assert not client.exists(keys.log("run_ghost"))
+    assert not client.exists(keys.log("run_ghost"), keys.run("run_ghost"))
 
 
-def test_a_run_that_a_live_worker_holds_is_busy(client: redis.Redis, writer: StoryWriter) -> None:
+def test_a_run_that_a_worker_has_is_busy_even_after_its_lease(client: redis.Redis, writer: StoryWriter) -> None:
+    """Putting it back is the reaper's, so that losses are counted in one place."""
     assert StoryWriter(client, RUN, worker_id="w2").claim() == "busy"
+    change(client, lease_until=1)
+    assert StoryWriter(client, RUN, worker_id="w2").claim() == "busy"
+
+
+def test_a_run_that_waits_for_a_person_is_busy(client: redis.Redis) -> None:
+    create(client)
+    waiting_writer(client, RUN)
+
+    assert StoryWriter(client, RUN, worker_id="w2").claim() == "busy"
+
+
+def test_a_run_is_not_taken_before_its_time(client: redis.Redis) -> None:
+    create(client)
+    change(client, ready_at=server_ms(client) + 60_000)
+    worker = StoryWriter(client, RUN)
+
+    assert worker.claim() == "later"
+    assert read(client).attempt == 0
+    change(client, ready_at=server_ms(client))
+    assert worker.claim() == "ok"
 
 
 def test_a_finished_run_cannot_be_claimed(client: redis.Redis, writer: StoryWriter) -> None:
@@ -185,20 +232,93 @@ def test_a_claim_by_many_at_once_gives_one_attempt(client: redis.Redis) -> None:
     assert read(client).attempt == 1
 
 
+def test_a_claim_whose_answer_was_lost_is_answered_again(client: redis.Redis) -> None:
+    create(client)
+    worker = StoryWriter(client, RUN)
+    worker.claim(token="mine")
+
+    assert worker.claim(token="mine") == "ok"
+    assert worker.attempt == read(client).attempt == 1
+    assert StoryWriter(client, RUN).claim(token="other") == "busy"
+
+
 def test_a_claim_begins_the_run(client: redis.Redis, writer: StoryWriter) -> None:
     record = read(client)
 
     assert (record.state, record.owner, record.attempt) == (RunState.RUNNING, "w1", 1)
+    assert record.token == writer.token
     assert record.started_at >= record.created_at
-    assert record.lease_until > record.started_at
+    assert record.lease_until == record.started_at + LEASE_MS
+    assert record.progress_until == record.started_at + SILENCE_MS
+
+
+def test_a_later_claim_leaves_the_time_of_the_first(client: redis.Redis, writer: StoryWriter) -> None:
+    change(client, started_at=5)
+    writer.release(RunState.QUEUED)
+
+    assert writer.claim() == "ok"
+    record = read(client)
+    assert (record.attempt, record.started_at) == (2, 5)
 
 
 def test_a_lease_is_renewed_for_its_holder_only(client: redis.Redis, writer: StoryWriter) -> None:
-    client.hset(keys.run(RUN), "lease_until", 1)
+    change(client, lease_until=1)
 
-    assert run_script(client, scripts.renew(RUN, attempt=1, lease_ms=5_000)) == [b"ok", b""]
+    assert writer.renew(lease_ms=5_000) == ["ok", ""]
     assert read(client).lease_until > 1
-    assert run_script(client, scripts.renew(RUN, attempt=2, lease_ms=5_000)) == [b"lost"]
+    writer.token = "another"
+    assert writer.renew() == ["lost"]
+
+
+@pytest.mark.parametrize("state", [RunState.QUEUED, RunState.WAITING])
+def test_the_lease_of_an_attempt_that_was_given_back_is_lost(
+    client: redis.Redis, writer: StoryWriter, state: Any
+) -> None:
+    writer.release(state)
+
+    assert writer.renew() == ["lost"]
+    assert read(client).lease_until == 0
+
+
+def test_the_lease_of_a_finished_run_is_lost(client: redis.Redis, writer: StoryWriter) -> None:
+    writer.start()
+    writer.complete()
+
+    assert writer.renew() == ["lost"]
+
+
+def test_a_renewal_says_when_the_server_has_lost_writes_and_holds_the_lease_meanwhile(
+    client: redis.Redis, writer: StoryWriter
+) -> None:
+    writer.start()
+    writer.think()
+    change(client, number=1, lease_until=1)
+
+    assert writer.renew() == ["behind"]
+    assert read(client).lease_until > 1
+
+
+@pytest.mark.parametrize("lost", ["claim", "record"])
+def test_a_renewal_says_when_the_server_has_lost_the_attempt(
+    client: redis.Redis, writer: StoryWriter, lost: str
+) -> None:
+    if lost == "record":
+        client.delete(keys.run(RUN))
+    else:
+        change(client, state="queued", attempt=0, token="")
+
+    assert writer.renew() == ["behind"]
+    assert bool(client.exists(keys.run(RUN))) == (lost == "claim")
+
+
+def test_a_write_is_a_sign_of_progress_and_a_renewal_is_not(client: redis.Redis, writer: StoryWriter) -> None:
+    change(client, progress_until=1)
+
+    writer.renew()
+    assert read(client).progress_until == 1
+
+    writer.append(None, silence_ms=60_000)
+    assert abs(read(client).progress_until - server_ms(client) - 60_000) < 5_000
 
 
 def test_each_event_is_published_as_it_is_stored(client: redis.Redis, writer: StoryWriter) -> None:
@@ -211,37 +331,30 @@ def test_each_event_is_published_as_it_is_stored(client: redis.Redis, writer: St
     assert heard == [fields[b"e"] for _, fields in stored]
 
 
-def test_a_queued_run_that_is_cancelled_has_a_story_of_two_events(client: redis.Redis) -> None:
+def test_the_wish_to_stop_is_kept_with_its_time_and_the_first_one_counts(client: redis.Redis) -> None:
     create(client)
 
-    assert cancel(client) == "cancelled"
+    assert cancel(client) == "queued"
+    first = read(client)
+    assert first.cancel_by == "user"
+    assert abs(first.cancel_at - server_ms(client)) < 5_000
 
-    events = story(client)
-    assert_whole_story(events)
-    assert [str(event.__struct_config__.tag) for event in events] == ["agent_started", "agent_cancelled"]
-    record = read(client)
-    assert (record.state, record.cancel_by, record.last_seq) == (RunState.CANCELLED, "user", 2)
-    assert StoryWriter(client, RUN).claim() == "finished"
-
-
-def test_a_second_cancel_changes_nothing(client: redis.Redis) -> None:
-    create(client)
-    cancel(client)
-
-    assert cancel(client) == "cancelled"
-    assert len(story(client)) == 2
+    change(client, cancel_at=5)
+    run_script(client, scripts.cancel(RUN, by="somebody else"))
+    assert (read(client).cancel_by, read(client).cancel_at) == ("user", 5)
+    assert story(client) == []
 
 
-def test_the_worker_of_a_running_run_is_told_of_the_cancel(client: redis.Redis, writer: StoryWriter) -> None:
+def test_the_worker_of_a_running_run_is_told_of_the_wish_to_stop(client: redis.Redis, writer: StoryWriter) -> None:
     with listening(client, keys.control_channel("w1")) as hear:
         assert cancel(client) == "running"
 
         assert hear() == b"cancel run_1"
-    assert run_script(client, scripts.renew(RUN, attempt=1, lease_ms=5_000)) == [b"ok", b"user"]
+    assert writer.renew() == ["ok", "user"]
     assert story(client) == []
 
 
-def test_a_finished_run_is_not_cancelled(client: redis.Redis, writer: StoryWriter) -> None:
+def test_a_finished_run_is_not_stopped(client: redis.Redis, writer: StoryWriter) -> None:
     writer.start()
     writer.complete()
 
@@ -249,23 +362,36 @@ def test_a_finished_run_is_not_cancelled(client: redis.Redis, writer: StoryWrite
     assert read(client).cancel_by == ""
 
 
-def test_nothing_of_a_run_expires_before_it_has_ended(client: redis.Redis, writer: StoryWriter) -> None:
+def test_a_wish_to_stop_a_run_that_is_not_there_makes_none(client: redis.Redis) -> None:
+    assert cancel(client) == "missing"
+    assert not client.exists(keys.run(RUN))
+
+
+def test_nothing_of_a_run_expires_before_it_has_ended(client: redis.Redis) -> None:
+    create(client)
+    writer = waiting_writer(client, RUN)
+    client.hset(keys.journal(RUN), "x", "y")
+
+    assert read(client).state == RunState.WAITING
+    assert [client.pttl(build(RUN)) for build in (keys.run, keys.log, keys.journal, keys.approvals)] == [-1] * 4
+    assert writer.renew() == ["lost"]
+
+
+def test_everything_of_a_run_expires_after_its_end_and_its_journal_goes_at_once(
+    client: redis.Redis, writer: StoryWriter
+) -> None:
     writer.start()
+    writer.begin_tool()
+    writer.ask()
+    entries = Entries(journal={"x": b"y"})
+    writer.append(thought(writer, "x"), result=ToolResult("a1.t2", b"[1]"), entries=entries, retention_ms=300)
+    assert client.get(keys.tool_result(RUN, "a1.t2")) == b"[1]"
+    writer.append(thought(writer, "y"), ending=scripts.Ending(RunState.FAILED), retention_ms=300)
 
-    assert client.pttl(keys.run(RUN)) == -1
-    assert client.pttl(keys.log(RUN)) == -1
-
-
-def test_everything_of_a_run_expires_after_its_end(client: redis.Redis, writer: StoryWriter) -> None:
-    writer.start()
-    writer.append(thought(writer, "x"), result=ToolResult("a1.t1", b"[1]"), retention_ms=300)
-    assert client.get(keys.tool_result(RUN, "a1.t1")) == b"[1]"
-    data = thought(writer, "y")
-    writer.append(data, ending=scripts.Ending(RunState.FAILED), retention_ms=300)
-
-    names = [keys.run(RUN), keys.log(RUN), keys.tool_result(RUN, "a1.t1")]
+    names = [keys.run(RUN), keys.log(RUN), keys.approvals(RUN), keys.tool_result(RUN, "a1.t2")]
     assert all(0 < client.pttl(name) <= 300 for name in names)
-    wait_until(lambda: not client.exists(*names), what="all keys of the run are gone")
+    assert not client.exists(keys.journal(RUN))
+    wait_until(lambda: not client.keys("*run_1*"), what="all keys of the run are gone")
 
 
 def test_the_end_keeps_answer_and_usage_in_the_record(client: redis.Redis, writer: StoryWriter) -> None:
@@ -276,7 +402,7 @@ def test_the_end_keeps_answer_and_usage_in_the_record(client: redis.Redis, write
     assert (record.state, record.answer) == (RunState.COMPLETED, "forty-two")
     assert '"output_tokens":5' in record.usage
     assert record.ended_at >= record.started_at
-    assert record.lease_until == 0
+    assert (record.lease_until, record.owner) == (0, "")
 
 
 def test_a_server_that_has_forgotten_the_scripts_is_given_them_again(client: redis.Redis) -> None:

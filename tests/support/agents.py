@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 from worker.agent.context import AgentContext
 from worker.agent.definition import agent
-from worker.agent.errors import ToolError
+from worker.agent.errors import ToolError, ToolInterrupted
 from worker.agent.tool import ToolContext, tool
 
 
@@ -59,6 +61,25 @@ async def scribble() -> object:
 async def markup() -> dict[str, Any]:
     """Return a table whose cells look like markup."""
     return {"kind": "table", "columns": ["<b>name</b>"], "rows": [["<img src=x onerror=alert(1)>"]], "total_rows": 1}
+
+
+@tool
+async def note(ctx: ToolContext, step: int, seconds: float) -> int:
+    """Write a line into the file that COUNTER_FILE names, and take a moment."""
+    _write_line(f"{ctx.run_id} {step}\n")
+    await asyncio.sleep(seconds)
+    return step
+
+
+def _write_line(line: str) -> None:
+    with Path(os.environ["COUNTER_FILE"]).open("a") as file:
+        file.write(line)
+
+
+@tool(requires_approval=True, editable=True)
+async def shred(name: str) -> str:
+    """Shred a document."""
+    return f"{name} is in shreds"
 
 
 @agent(tools=[add])
@@ -117,6 +138,35 @@ async def fragile(ctx: AgentContext) -> None:
 async def boss(ctx: AgentContext) -> str:
     """Asks another agent."""
     return f"I was told: {await ctx.delegate('quick', 'add, please')}"
+
+
+@agent(tools=[shred])
+async def shredder(ctx: AgentContext) -> str:
+    """Shreds the document that its task names, if it may."""
+    await ctx.say("I would shred it. ")
+    try:
+        return f"Done: {await ctx.tools.call('shred', name=ctx.input)}."
+    except ToolError as error:
+        return f"Kept: {error}"
+
+
+@agent(delegates=["shredder"])
+async def janitor(ctx: AgentContext) -> str:
+    """Lets another agent shred."""
+    return f"I was told: {await ctx.delegate('shredder', ctx.input)}"
+
+
+@agent(tools=[note])
+async def walker(ctx: AgentContext) -> str:
+    """Takes as many steps as its task says, each of which leaves a line; goes on behind one whose end is not known."""
+    count, seconds = ctx.input.split()
+    for step in range(int(count)):
+        await ctx.say(f"step {step} ")
+        try:
+            await ctx.tools.call("note", step=step, seconds=float(seconds))
+        except ToolInterrupted:
+            await ctx.say("(torn) ")
+    return f"{count} steps"
 
 
 @agent(tools=[markup])

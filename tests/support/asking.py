@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
+import redis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
+
+from worker.contract.commands import DEFAULT_QUEUE
 
 
 def ask(browser: FlaskClient, message: str = "hello", **fields: Any) -> dict[str, Any]:
@@ -24,6 +29,12 @@ def error_of(response: TestResponse, status: int) -> dict[str, Any]:
     assert list(body["error"]) == ["code", "message", "detail"]
     error: dict[str, Any] = body["error"]
     return error
+
+
+def rings(client: redis.Redis) -> list[str]:
+    """The runs that the doorbell was rung for, oldest first."""
+    messages: Any = client.lrange(DEFAULT_QUEUE, 0, -1)
+    return [json.loads(base64.b64decode(json.loads(message)["body"]))[0][0] for message in reversed(messages)]
 
 
 def send_file(browser: FlaskClient, name: str, raw: bytes) -> TestResponse:

@@ -43,10 +43,11 @@ class Client:
         return dict(answer.json())
 
     @contextmanager
-    def socket(self, **headers: str) -> Iterator[ClientConnection]:
+    def socket(self, *, at: str = "", **headers: str) -> Iterator[ClientConnection]:
+        """Open a socket, at another web process's address if one is given."""
         cookies = "; ".join(f"{name}={value}" for name, value in self.http.cookies.items())
         with connect(
-            self.url.replace("http", "ws", 1) + "/ws",
+            (at or self.url).replace("http", "ws", 1) + "/ws",
             additional_headers={"Cookie": cookies, **headers},
             compression=None,
             open_timeout=scaled(10),

@@ -12,7 +12,7 @@ from worker.agent.invocation import AgentParts
 from worker.agent.redaction import Redactor
 from worker.agent.registry import AgentRegistry
 from worker.contract.events import AgentCompleted, AgentStarted, Event, ToolCompleted, ToolExecuting
-from worker.engine import ExecutionEngine
+from worker.engine import EngineLimits, ExecutionEngine
 from worker.memory_log import MemoryLog
 from worker.models.offline import OfflineModel
 from worker.workspaces import Workspaces
@@ -69,7 +69,7 @@ def offline_crew(registry: AgentRegistry, data_dir: Path, redis_url: str) -> Ite
     executor = ThreadPoolExecutor(4)
     log = MemoryLog()
     parts = AgentParts(registry, OfflineModels(), executor, workspaces.workspace)
-    engine = ExecutionEngine(parts, log, run_timeout_seconds=60, redactor=Redactor())
+    engine = ExecutionEngine(parts, log, limits=EngineLimits(run_timeout=60, approval=60), redactor=Redactor())
     asked = 0
 
     async def run(message: str, *earlier: str) -> Story:

@@ -73,6 +73,19 @@ class Process:
         if self.is_running:
             os.kill(self.pid, signum)
 
+    def send_all(self, signum: signal.Signals) -> None:
+        """Signal the process and all its children, as a platform signals a container."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signum)
+
+    @property
+    def children(self) -> list[int]:
+        """The pids of its child processes; Linux only."""
+        try:
+            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        except FileNotFoundError:
+            return []
+
     def wait(self, deadline: float = 15.0) -> int:
         """Block until the process has ended and return its exit code; fail after `deadline` seconds."""
         try:

@@ -7,6 +7,7 @@ import json
 import secrets
 import socket
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +28,12 @@ from worker.contract.cursor import new_tag
 from worker.contract.events import (
     AgentCompleted,
     AgentCompletedData,
+    AgentFailed,
+    AgentFailedData,
     AgentStarted,
     AgentStartedData,
     Event,
+    Failure,
     PartialResult,
     PartialResultData,
     Usage,
@@ -51,7 +55,8 @@ class RunWriter:
         self.cursors: list[str] = []
         create = scripts.create(run_id=self.run_id, thread_id="thr_0", user_id=user_id, agent="triage", message="hi")
         self._call(create)
-        self._call(scripts.claim(self.run_id, worker_id="w1", lease_ms=60_000))
+        claim = scripts.claim(self.run_id, worker_id="w1", token="t1", lease_ms=60_000, silence_ms=60_000)
+        self._call(claim)
 
     @property
     def last(self) -> int:
@@ -76,16 +81,22 @@ class RunWriter:
         self._append(event, scripts.Ending(RunState.COMPLETED))
         return self
 
+    def fail(self, error: Failure) -> RunWriter:
+        """Write a last event that says why the run failed."""
+        event = AgentFailed(**self._envelope(), terminal=True, data=AgentFailedData(error=error))
+        self._append(event, scripts.Ending(RunState.FAILED))
+        return self
+
     def _append(self, event: Event, ending: scripts.Ending | None = None) -> None:
         self._number += 1
         draft = codec.encode_draft(event)
         call = scripts.append(
-            self.run_id,
-            attempt=1,
+            scripts.Attempt(self.run_id, 1, "t1"),
             number=self._number,
             tag=new_tag(),
             draft=draft,
             retention_ms=RETENTION_MS,
+            silence_ms=60_000,
             ending=ending,
         )
         answer = self._call(call)
@@ -167,10 +178,11 @@ class RelayServer:
     def address(self) -> tuple[str, int]:
         return "127.0.0.1", self.port
 
-    def connect(self, *, user: str = USER, **options: Any) -> Browser:
-        """Open a WebSocket as this user."""
+    def connect(self, *, user: str = USER, viewer: str | None = None, **options: Any) -> Browser:
+        """Open a WebSocket as this user, as a page that calls itself `viewer`."""
         headers = {"X-User": user, **options.pop("additional_headers", {})}
-        url = f"ws://127.0.0.1:{self.port}/ws"
+        query = f"?{urllib.parse.urlencode({'viewer': viewer})}" if viewer is not None else ""
+        url = f"ws://127.0.0.1:{self.port}/ws{query}"
         return Browser(open_websocket(url, additional_headers=headers, proxy=None, **options))
 
     def _is_ready(self) -> bool:

@@ -2,7 +2,8 @@
 
 RelayError
 ├── MalformedMessage      the browser sent something that is not an operation
-├── HistoryUnavailable    Redis did not answer a read
+├── HistoryUnavailable    Redis did not answer
+│   └── RunMissing        Redis has no record of a run that it had
 └── BusRefused            Redis refused the subscriber connection
 """
 
@@ -18,7 +19,11 @@ class MalformedMessage(RelayError):
 
 
 class HistoryUnavailable(RelayError):
-    """Raised when a read of a run's record or log failed; trying again may help."""
+    """Raised when Redis did not answer a read or take an ack; trying again may help."""
+
+
+class RunMissing(HistoryUnavailable):
+    """Raised when the record of a run is gone. It says nothing about the log: the run may come back, or be given up."""
 
 
 class BusRefused(RelayError):

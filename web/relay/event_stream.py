@@ -124,6 +124,10 @@ class EventStream(Outlet):
     def refuse(self, run_id: str) -> None:
         self._answer(_NOT_FOUND)
 
+    def lose(self, run_id: str) -> None:
+        self._send(b"event: gone\ndata: %s\n\n" % msgspec.json.encode({"run_id": run_id}))
+        self.finish()
+
     def end(self, run_id: str) -> None:
         self.finish(b"" if self._has_head else _NOTHING_MORE)
 

@@ -59,8 +59,9 @@ class Feed:
         self._is_placed = False
         self._has_reread = False
         self._heard = 0
-        #: How often the channel was lost: after each, the log may be another one than a viewer has read ahead in.
-        self.disconnections = 0
+        #: How often the ring came to hold all that is known. Each time, a viewer that has read ahead can find out if it
+        #: read in the same log.
+        self.settlements = 0
 
     @property
     def is_placed(self) -> bool:
@@ -86,7 +87,6 @@ class Feed:
     def on_disconnected(self) -> None:
         """The channel is gone, and nobody knows what was published meanwhile."""
         if self.state is not FeedState.COMPLETE:
-            self.disconnections += 1
             self.state = FeedState.SUBSCRIBING
             self.wanted = None
             self._pending.clear()
@@ -129,6 +129,16 @@ class Feed:
         self._heard = max(self._heard, seq)
         return self._read_on()
 
+    def on_contradiction(self) -> Read | None:
+        """A viewer has found another event in the log than in the ring."""
+        if self.state is FeedState.LIVE:
+            return self._start_over()
+        if self.state is FeedState.COMPLETE:
+            # Nobody listens to the channel any more.
+            self._forget()
+            self.state = FeedState.SUBSCRIBING
+        return None
+
     def _take_live(self, event: LoggedEvent) -> Read | None:
         ring = self.ring
         if event.seq == ring.last + 1:
@@ -149,6 +159,7 @@ class Feed:
         self.ring.append(event)
         if event.header.terminal:
             self.state = FeedState.COMPLETE
+            self.settlements += 1
             self._pending.clear()
 
     def _read_on(self) -> Read:
@@ -184,15 +195,24 @@ class Feed:
             self._has_reread = False
         return True
 
+    def _contradicts(self, event: LoggedEvent) -> bool:
+        return event.seq in self.ring and self.ring[event.seq].cursor != event.cursor
+
     def _start_over(self) -> Read:
+        self._forget()
+        return self._read_on()
+
+    def _forget(self) -> None:
         self.generation += 1
         self._is_placed = False
         self._heard = 0
+        self._pending.clear()
         self.ring.place(0)
-        return self._read_on()
 
     def _settle(self) -> Read | None:
         """Merge what was published during the read, and go live if no hole is left."""
+        if any(self._contradicts(event) for event in self._pending.values()):
+            return self._start_over()
         while (event := self._pending.pop(self.ring.last + 1, None)) is not None:
             self._append(event)
         is_ahead = any(seq > self.ring.last for seq in self._pending)
@@ -204,5 +224,6 @@ class Feed:
         self._pending.clear()
         self._heard = self.ring.last
         self.wanted = None
+        self.settlements += 1
         self.state = FeedState.COMPLETE if self.ring.is_complete else FeedState.LIVE
         return None

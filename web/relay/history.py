@@ -1,4 +1,4 @@
-"""Reads of runs' records and logs, on the relay's event loop."""
+"""Reads of runs' records and logs, and what viewers have shown of them, on the relay's event loop."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from web.relay.errors import HistoryUnavailable
+from web.relay.errors import HistoryUnavailable, RunMissing
 from web.relay.feed import Read
 from web.relay.limits import RelayLimits
+from web.relay.receipts import Receipt
 from web.relay.ring import LoggedEvent, Page, read_event
-from worker.contract import keys
+from worker.contract import keys, scripts
 from worker.contract.codec import ENTRY_FIELD
 from worker.contract.errors import DecodeError
 
 logger = logging.getLogger(__name__)
 
 _AUDIT_CHUNK = 500
-#: Connections beside those of the page reads: for the audit and the probe.
-_SPARE_CONNECTIONS = 2
+#: Connections beside those of the page reads: for the audit, the probe and the acks.
+_SPARE_CONNECTIONS = 3
 
 
 class Top(NamedTuple):
@@ -38,8 +39,8 @@ class Top(NamedTuple):
 class History:
     """Reads through a small pool; at most `limits.concurrent_reads` at once, the others wait their turn.
 
-    A read is tried twice: reads may be repeated without harm, and a connection that Redis has closed meanwhile is no
-    reason to make a viewer wait.
+    Everything is tried twice: a read or an ack may be repeated without harm, and a connection that Redis has closed
+    meanwhile is no reason to make a viewer wait.
     """
 
     def __init__(self, redis_url: str, limits: RelayLimits) -> None:
@@ -71,19 +72,24 @@ class History:
 
         Raises:
             HistoryUnavailable: Redis did not answer.
+            RunMissing: The run has no record.
         """
         async with self._turns:
             with _translated():
-                pipeline = self._client.pipeline(transaction=False)
-                pipeline.execute_command("HGET", keys.run(run_id), "last_seq")
+                # In one step, so that an empty log is never that of a server which is being emptied.
+                pipeline = self._client.pipeline(transaction=True)
+                pipeline.execute_command("HMGET", keys.run(run_id), "last_seq", "last_cursor", "user_id")
                 if read.start is None:
                     pipeline.xrevrange(keys.log(run_id), count=read.limit)
                 else:
                     pipeline.xrange(keys.log(run_id), min=f"{read.start}-0", count=read.limit)
-                top, entries = await pipeline.execute()
+                record, entries = await pipeline.execute()
+        top = _read_top(record)
+        if top is None:
+            raise RunMissing(f"run {run_id} has no record")
         if read.start is None:
             entries.reverse()
-        return Page(list(_events(run_id, entries)), len(entries) == read.limit, int(top or 0))
+        return Page(list(_events(run_id, entries)), len(entries) == read.limit, top.seq)
 
     async def tops(self, run_ids: Sequence[str]) -> list[Top | None]:
         """Read the newest event's number and cursor of many runs; None for a run that is gone.
@@ -109,6 +115,20 @@ class History:
         with _translated():
             await self._command("PUBLISH", channel, text)
 
+    async def acknowledge(self, receipts: Sequence[Receipt]) -> None:
+        """Store how far viewers have been shown their runs; one for a run that is not its user's changes nothing.
+
+        Raises:
+            HistoryUnavailable: Redis did not answer, or refused one of them.
+        """
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.script_load(scripts.load("ack").source)
+        for run_id, (user_id, viewer_id), seq in receipts:
+            call = scripts.ack(run_id, user_id=user_id, viewer=viewer_id, seq=seq)
+            pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.args)
+        with _translated():
+            await pipeline.execute()
+
     async def close(self) -> None:
         await self._client.aclose()
         await self._client.connection_pool.disconnect()
@@ -121,7 +141,8 @@ class History:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as error:
+    except (RedisError, OSError, TimeoutError, RuntimeError) as error:
+        # RuntimeError: uvloop's for a write to a connection that has just been closed.
         raise HistoryUnavailable(f"Redis did not answer: {error}") from error
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from web.relay.backoff import Backoff
 from web.relay.bus import Message
 from web.relay.errors import HistoryUnavailable
-from web.relay.feed import FeedState, Read
+from web.relay.feed import Read
 from web.relay.history import Top
 from web.relay.limits import RelayLimits
 from web.relay.ring import Page
@@ -79,15 +79,15 @@ class Hub:
         """Compare all watched runs with their records, for ever: no next message shows that the last one was lost."""
         while True:
             await asyncio.sleep(self._limits.audit_seconds)
-            watched = [source for source in self._sources.values() if source.feed.state is FeedState.LIVE]
+            watched = [source for source in self._sources.values() if source.owner is not None]
             try:
                 tops = await self._reads.tops([source.run_id for source in watched])
             except HistoryUnavailable as error:
                 logger.warning("no audit", extra={"action": "audit_failed", "reason": str(error)})
                 continue
             for source, top in zip(watched, tops, strict=True):
-                if top is not None:
-                    source.note_top(*top)
+                if not source.audit(top):
+                    self._lose(source)
 
     def rest(self, source: Source) -> None:
         """A source has lost its last follower: keep it for a while, since a reconnect is likely."""
@@ -133,6 +133,14 @@ class Hub:
         del self._sources[source.run_id]
         del self._by_channel[keys.events_channel(source.run_id).encode()]
         source.unsubscribe()
+
+    def _lose(self, source: Source) -> None:
+        """A run has vanished. Nothing of it is kept here: what comes back under its name is another one."""
+        if self._sources.get(source.run_id) is not source:
+            return
+        logger.error("run lost", extra={"action": "run_lost", "run_id": source.run_id})
+        self._forget(source)
+        source.lose()
 
     async def _persist(self, work: Callable[[], Awaitable[T]], is_wanted: Callable[[], bool]) -> T | None:
         backoff = Backoff(self._limits)

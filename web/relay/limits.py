@@ -79,6 +79,15 @@ class RelayLimits:
     #: One answer of Redis; a viewer's read is tried again after the wait above.
     redis_seconds: float = 2.0
 
+    #: Time in which acks gather before they are stored together; a page sends one per run and second.
+    receipt_seconds: float = 0.25
+    #: Acks stored in one round trip: packing more would hold up the event loop for milliseconds.
+    receipt_batch: int = 200
+    #: Acks that wait while Redis is away, the newest per viewer and run: two runs of each socket, some 5 MB.
+    receipts: int = 20_000
+    #: Acks are dropped after Redis has been away for so long. A page acks again when it is loaded.
+    receipt_patience_seconds: float = 300.0
+
     #: At a stop, clients come back spread over at least this time …
     return_seconds: float = 3.0
     #: … and over twice the CPU time of a handshake for each of them.

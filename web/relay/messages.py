@@ -17,7 +17,7 @@ RUN_ID_PATTERN = r"^[0-9A-Za-z_-]{1,64}$"
 
 RunId = Annotated[str, msgspec.Meta(pattern=RUN_ID_PATTERN)]
 ResetReason = Literal["ahead", "forked", "trimmed", "unreadable"]
-ErrorCode = Literal["not_found", "too_many"]
+ErrorCode = Literal["gone", "not_found", "too_many"]
 
 
 class Subscribe(msgspec.Struct, frozen=True, tag_field="op", tag="subscribe"):
@@ -83,7 +83,7 @@ class Bye(msgspec.Struct, frozen=True, tag_field="op", tag="bye"):
 
 
 class Error(msgspec.Struct, frozen=True, tag_field="op", tag="error", omit_defaults=True):
-    """An operation was refused; the socket and its other runs go on."""
+    """A run was refused, or is no longer followed; the socket and its other runs go on."""
 
     code: ErrorCode
     message: str

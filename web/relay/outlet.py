@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import Callable
 from typing import cast
 
 from web.relay.backoff import between
 from web.relay.limits import RelayLimits
+
+#: How often a peer that takes nothing is looked at before it counts as stalled.
+_STALL_CHECKS = 4
 
 
 class Outlet(asyncio.Protocol):
@@ -27,7 +29,7 @@ class Outlet(asyncio.Protocol):
         self._is_paused = False
         self._is_finished = False
         self._unsent = 0
-        self._progress_at = 0.0
+        self._idle_checks = 0
 
     @property
     def is_writable(self) -> bool:
@@ -57,8 +59,8 @@ class Outlet(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._is_paused = True
         self._unsent = self._buffered()
-        self._progress_at = time.monotonic()
-        self._set_timer("stall", self._limits.stall_seconds / 4, self._check_stall)
+        self._idle_checks = 0
+        self._set_timer("stall", self._limits.stall_seconds / _STALL_CHECKS, self._check_stall)
 
     def resume_writing(self) -> None:
         self._is_paused = False
@@ -117,14 +119,14 @@ class Outlet(asyncio.Protocol):
             self.on_beat()
 
     def _check_stall(self) -> None:
-        now, unsent = time.monotonic(), self._buffered()
-        if unsent < self._unsent:
-            self._progress_at = now
+        # Checks are counted, not time: while this process is stopped, its peers cannot take anything.
+        unsent = self._buffered()
+        self._idle_checks = 0 if unsent < self._unsent else self._idle_checks + 1
         self._unsent = unsent
-        if now - self._progress_at >= self._limits.stall_seconds:
+        if self._idle_checks >= _STALL_CHECKS:
             self.on_stalled()
         else:
-            self._set_timer("stall", self._limits.stall_seconds / 4, self._check_stall)
+            self._set_timer("stall", self._limits.stall_seconds / _STALL_CHECKS, self._check_stall)
 
     def _buffered(self) -> int:
         return self._transport.get_write_buffer_size() if self._transport is not None else 0

@@ -22,6 +22,7 @@ from web.relay.history import History
 from web.relay.hub import Hub
 from web.relay.limits import RelayLimits
 from web.relay.outlet import Outlet, prepare
+from web.relay.receipts import Receipts
 from web.relay.roster import Roster
 from web.relay.viewer import Viewer
 from worker.contract import keys
@@ -73,14 +74,17 @@ class Relay:
             self._os_thread.start()
             is_ready.wait()
 
-    def adopt_websocket(self, sock: socket.socket, *, user_id: str | None, leftover: bytes = b"") -> None:
+    def adopt_websocket(
+        self, sock: socket.socket, *, user_id: str | None, viewer_id: str, leftover: bytes = b""
+    ) -> None:
         """Serve a socket whose WebSocket handshake is done; the socket belongs to the relay from here on.
 
         Args:
             user_id: None closes it with 4401.
+            viewer_id: In whose name its acks are kept.
             leftover: Bytes already read from the socket, behind the handshake.
         """
-        self._adopt(sock, lambda core: partial(core.viewer, user_id, leftover))
+        self._adopt(sock, lambda core: partial(core.viewer, user_id, viewer_id, leftover))
 
     def adopt_event_stream(self, sock: socket.socket, *, user_id: str | None, run_id: str, after: str | int) -> None:
         """Answer a request for a run's events on its socket; the socket belongs to the relay from here on.
@@ -145,6 +149,7 @@ class _Core:
         self.bus = Bus(redis_url, self._hub, probe_channel=probe_channel, limits=limits)
         self._hub.channels = self.bus
         self.roster = Roster(limits, capacity=_capacity(limits))
+        self._receipts = Receipts(self._history, limits)
         self._stopping = asyncio.Event()
 
     async def serve(self) -> None:
@@ -152,15 +157,27 @@ class _Core:
         self._hub.spawn(_keep(self.bus.run))
         self._hub.spawn(_keep(partial(self.bus.probe, self._history.publish)))
         self._hub.spawn(_keep(self._hub.audit))
+        self._hub.spawn(_keep(self._receipts.keep))
         await self._stopping.wait()
         await self._drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.redis_seconds):
+                await self._receipts.flush()
         await self._history.close()
 
     def adopt(self, sock: socket.socket, protocol: Callable[[], Outlet]) -> None:
         self._hub.spawn(self._connect(sock, protocol))
 
-    def viewer(self, user_id: str | None, leftover: bytes) -> Viewer:
-        return Viewer(self._hub, self.roster, self._limits, user_id=user_id, leftover=leftover)
+    def viewer(self, user_id: str | None, viewer_id: str, leftover: bytes) -> Viewer:
+        return Viewer(
+            self._hub,
+            self.roster,
+            self._receipts,
+            self._limits,
+            user_id=user_id,
+            viewer_id=viewer_id,
+            leftover=leftover,
+        )
 
     def event_stream(self, user_id: str | None, run_id: str, after: str | int) -> EventStream:
         return EventStream(self._hub, self.roster, self._limits, user_id=user_id, run_id=run_id, after=after)

@@ -7,13 +7,17 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from web.relay.feed import Feed, FeedState, Read
+from web.relay.history import Top
 from web.relay.limits import RelayLimits
 from web.relay.messages import ResetReason
 from web.relay.ring import Batch, Page
-from web.relay.subscription import Begin, CaughtUp, Ended, Restart, Subscription, Wait
+from web.relay.subscription import Begin, CaughtUp, Contradiction, Ended, Restart, Subscription, Wait
 from worker.contract.errors import DecodeError
 
 logger = logging.getLogger(__name__)
+
+#: Audits in a row that find no record of a run, after which it is given up.
+_AUDITS_TO_MISS = 2
 
 
 class Sink(Protocol):
@@ -28,6 +32,9 @@ class Sink(Protocol):
     def send_caught_up(self, run_id: str, *, is_over: bool) -> None: ...
     def refuse(self, run_id: str) -> None:
         """There is no such run for this user; the follower is closed."""
+
+    def lose(self, run_id: str) -> None:
+        """The server has lost the run; the follower is closed."""
 
     def end(self, run_id: str) -> None:
         """The run's last event has been sent; the follower is closed."""
@@ -89,6 +96,9 @@ class Follower:
                     self._sink.send_batch(batch)
                 case Wait():
                     return
+                case Contradiction():
+                    self._source.read_anew()
+                    return
                 case Read() as read:
                     self._is_reading = True
                     self._source.spawn(self._read(read))
@@ -101,6 +111,11 @@ class Follower:
                 case Ended():
                     self.close()
                     self._sink.end(self._source.run_id)
+
+    def lose(self) -> None:
+        """The run is gone."""
+        self.close()
+        self._sink.lose(self._source.run_id)
 
     def close(self) -> None:
         """Stop following."""
@@ -128,6 +143,7 @@ class Source:
         self.followers: set[Follower] = set()
         self._services = services
         self.is_subscribed = False
+        self._audits_missed = 0
 
     def open(self) -> None:
         """Find out whose run it is, then subscribe if one of the followers may see it."""
@@ -155,6 +171,30 @@ class Source:
     def note_top(self, seq: int, cursor: str = "") -> None:
         """Compare the feed with what the run's record says."""
         self._carry_out(self.feed.on_top(seq, cursor))
+
+    def audit(self, top: Top | None) -> bool:
+        """Take what an audit has found, None for no record; False when the run has to be given up.
+
+        Once is no proof: the worker that holds a run gives it back to a server that has restarted without it.
+        """
+        if top is None:
+            self._audits_missed += 1
+            return self._audits_missed < _AUDITS_TO_MISS
+        self._audits_missed = 0
+        self.note_top(*top)
+        return True
+
+    def lose(self) -> None:
+        """The run is gone: tell all followers."""
+        for follower in tuple(self.followers):
+            follower.lose()
+
+    def read_anew(self) -> None:
+        """The log holds another story than the feed."""
+        if self.feed.state is FeedState.COMPLETE:
+            self.unsubscribe()
+        self._carry_out(self.feed.on_contradiction())
+        self._subscribe()
 
     def confirm(self) -> None:
         """The channel is subscribed."""

@@ -31,6 +31,7 @@ from web.relay.messages import (
 )
 from web.relay.outlet import Outlet
 from web.relay.rate import TokenBucket
+from web.relay.receipts import Reader, Receipts
 from web.relay.ring import Batch
 from web.relay.roster import Roster
 from web.relay.source import Follower
@@ -38,6 +39,7 @@ from web.relay.source import Follower
 logger = logging.getLogger(__name__)
 
 _ERROR_WORDS: dict[ErrorCode, str] = {
+    "gone": "The server has lost this run.",
     "not_found": "There is no such run.",
     "too_many": "This connection follows too many runs.",
 }
@@ -46,13 +48,27 @@ _ERROR_WORDS: dict[ErrorCode, str] = {
 class Viewer(Outlet):
     """One socket after its handshake. `leftover` are bytes that were read from it together with the handshake."""
 
-    def __init__(self, hub: Hub, roster: Roster, limits: RelayLimits, *, user_id: str | None, leftover: bytes) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        roster: Roster,
+        receipts: Receipts,
+        limits: RelayLimits,
+        *,
+        user_id: str | None,
+        viewer_id: str,
+        leftover: bytes,
+    ) -> None:
         super().__init__(limits, beat_seconds=limits.heartbeat_seconds)
         self._hub = hub
         self._roster = roster
+        self._receipts = receipts
         self._user_id = user_id
+        self._viewer_id = viewer_id
         self._leftover = leftover
         self._followers: dict[str, Follower] = {}
+        #: Runs whose last event has been sent, the newest last: a person is shown it, and acks it, after that.
+        self._ended: dict[str, None] = {}
         self._inbound = TokenBucket(rate=limits.inbound_rate, burst=limits.inbound_burst, now=time.monotonic())
         self._decoder = frames.FrameDecoder(
             frame_bytes=limits.frame_bytes, message_bytes=limits.message_bytes, fragments=limits.fragments
@@ -132,8 +148,15 @@ class Viewer(Outlet):
         self._remove(run_id)
         self._send_error("not_found", run_id)
 
+    def lose(self, run_id: str) -> None:
+        self._remove(run_id)
+        self._send_error("gone", run_id)
+
     def end(self, run_id: str) -> None:
         self._remove(run_id)
+        self._ended[run_id] = None
+        if len(self._ended) > self._limits.subscriptions_per_socket:
+            del self._ended[next(iter(self._ended))]
 
     def _accept(self, item: frames.Incoming) -> None:
         if not self._inbound.take(time.monotonic()):
@@ -164,8 +187,9 @@ class Viewer(Outlet):
                 self._subscribe(run_id, after)
             case Unsubscribe(run_id):
                 self._remove(run_id)
-            case Ack():
-                self._shown += 1
+                self._ended.pop(run_id, None)
+            case Ack(run_id, seq):
+                self._acknowledge(run_id, seq)
             case Pong():
                 pass
 
@@ -177,6 +201,12 @@ class Viewer(Outlet):
         follower = self._hub.follow(run_id, user_id=self._user_id, after=after, sink=self)
         self._followers[run_id] = follower
         follower.start()
+
+    def _acknowledge(self, run_id: str, seq: int) -> None:
+        """Note what a person was shown. Whether the run is theirs may not be known yet: the store looks as well."""
+        if self._user_id is not None and (run_id in self._followers or run_id in self._ended):
+            self._shown += 1
+            self._receipts.note(Reader(self._user_id, self._viewer_id), run_id, seq)
 
     def _remove(self, run_id: str) -> None:
         if follower := self._followers.pop(run_id, None):

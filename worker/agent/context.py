@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from worker.agent.notifier import AgentCall, Notifier
+from worker.agent.calls import AgentCall
+from worker.agent.notifier import Notifier
 from worker.agent.tool_engine import ToolExecutionEngine
 
 

@@ -10,9 +10,13 @@ AgentError                  carries a Failure for the person who watches
     ├── UnknownTool
     ├── InvalidArguments    the caller's fault
     ├── ToolTimeout
+    ├── ToolDenied          a person said no, or nobody decided in time
+    ├── ToolInterrupted     its worker died over it: nobody knows whether it happened
     └── ToolResultInvalid   the tool's fault
 RegistrationError           a definition is wrong: our user's fault, found at start
-AttemptLost                 not an Exception: another attempt owns the run, or it has ended; write nothing more
+RunGone                     no Exception, so that agent code cannot swallow it by accident
+├── AttemptLost             another attempt owns the run, or it has ended; write nothing more
+└── LogLost                 the server has lost a part of the run's log that cannot be written again
 """
 
 from __future__ import annotations
@@ -94,6 +98,18 @@ class ToolTimeout(ToolError):
     retryable = True
 
 
+class ToolDenied(ToolError):
+    """Raised when a person did not allow the call, or nobody decided in time."""
+
+    code = FailureCode.DENIED
+
+
+class ToolInterrupted(ToolError):
+    """Raised when an earlier attempt's worker was lost over the call."""
+
+    code = FailureCode.INTERRUPTED
+
+
 class ToolResultInvalid(ToolError):
     """Raised when a tool returned something that is not JSON, or too much of it."""
 
@@ -104,5 +120,21 @@ class RegistrationError(Exception):
     """Raised at start when a definition of an agent or tool cannot be used."""
 
 
-class AttemptLost(BaseException):
-    """Raised by a write that the log refused. No `Exception`, so that agent code cannot swallow it by accident."""
+class RunGone(BaseException):
+    """Base class of what makes an attempt end without a word to its agent."""
+
+
+class AttemptLost(RunGone):
+    """Raised by a write that the log refused."""
+
+
+class LogLost(RunGone):
+    """Raised by a write when the server has lost a part of the log for good."""
+
+
+def tool_error(failure: Failure) -> ToolError:
+    """Make the error that an agent got when a tool call ended so."""
+    kind = next((kind for kind in ToolError.__subclasses__() if kind.code == failure.code), ToolError)
+    error = kind(failure.message)
+    error.code, error.retryable = FailureCode(failure.code), failure.retryable
+    return error

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, NamedTuple
 
+import msgspec
+from pydantic_ai.models import Model
 from pydantic_core import to_json
 
+from worker.agent.calls import AgentCall
 from worker.agent.containment import contained
 from worker.agent.context import AgentContext, RunInfo
 from worker.agent.definition import AgentDefinition
 from worker.agent.dispatcher import ToolDispatcher
 from worker.agent.errors import AgentError, DelegateFailed, EventLimitReached, LogUnavailable
+from worker.agent.journal import AgentStep, agent_entry, digest_of
+from worker.agent.journaling import JournalingModel
 from worker.agent.llm import run_llm_agent
-from worker.agent.notifier import AgentCall, Notifier
+from worker.agent.notifier import Notifier
 from worker.agent.ports import ModelSource, Workspace
 from worker.agent.registry import AgentRegistry
 from worker.agent.results import MAX_INLINE_BYTES, to_result
+from worker.agent.steps import Steps
 from worker.agent.tool_engine import ToolExecutionEngine, ToolScope
+from worker.contract.clock import now_ms
+from worker.contract.codec import encode
 from worker.contract.errors import FailureCode
-from worker.contract.events import Failure, Usage
+from worker.contract.events import AgentCompletedData, Failure, Usage
+from worker.contract.scripts import NO_ENTRIES, Entries
 
 #: Agents that ask agents that ask agents … deeper than this are going in circles.
 MAX_DEPTH = 5
@@ -37,42 +45,42 @@ class AgentParts(NamedTuple):
     workspace: Callable[[str], Workspace]
 
 
-class AgentResult(NamedTuple):
-    #: What the agent returned, or what it said when it returned none. Any JSON, at most 32 KB.
-    value: Any
-    duration_ms: int
-    #: With the calls that it delegated.
-    usage: Usage
-
-
 class AgentInvoker:
     """Runs the agents of one attempt."""
 
-    def __init__(self, parts: AgentParts, *, run: RunInfo, notifier: Notifier) -> None:
+    def __init__(self, parts: AgentParts, *, run: RunInfo, notifier: Notifier, steps: Steps) -> None:
         self._parts = parts
         self._run = run
         self._notifier = notifier
+        self._steps = steps
         self._usage: dict[str, Usage] = {}
 
-    async def begin(self, call: AgentCall, definition: AgentDefinition, task: str) -> None:
-        """Show that an agent begins."""
+    async def begin(
+        self, call: AgentCall, definition: AgentDefinition, task: str, entries: Entries = NO_ENTRIES
+    ) -> None:
+        """Show that an agent begins, unless an earlier attempt has."""
         await self._notifier.agent_started(
             call,
             task=task,
             model=self._parts.models.label if definition.instructions is not None else None,
             tools=[tool.name for tool in definition.tools],
+            entries=entries,
         )
 
-    async def perform(self, call: AgentCall, definition: AgentDefinition, task: str) -> AgentResult:
+    async def perform(self, call: AgentCall, definition: AgentDefinition, task: str) -> AgentCompletedData:
         """Run an agent that has been shown to begin; how it ends is for the caller to show."""
-        started = time.monotonic()
+        began_at = self._notifier.began_at(call) or now_ms()
         context = self._context(call, definition, task)
         try:
             value = await self._value(call, definition, context)
         finally:
             await self._notifier.flush()
         value = await asyncio.to_thread(_fitting, definition.name, value)
-        return AgentResult(value, round((time.monotonic() - started) * 1000), self._usage.get(call.call_id, Usage()))
+        return AgentCompletedData(
+            result=value,
+            duration_ms=max(0, now_ms() - began_at),
+            usage=self._usage.get(call.call_id, Usage()),
+        )
 
     async def delegate(self, parent: AgentCall, agent_name: str, task: str) -> Any:
         """Run an agent inside another one and show all of it.
@@ -83,8 +91,15 @@ class AgentInvoker:
         definition = self._parts.registry.get(agent_name)
         if definition is None or parent.depth + 1 >= MAX_DEPTH:
             raise DelegateFailed(_refusal(agent_name, known=definition is not None))
-        call = parent.child(agent_name)
-        await self.begin(call, definition, task)
+        digest = digest_of(task)
+        found = self._steps.journal.delegation(parent.call_id, agent_name, digest)
+        if found is not None and found.step.has_ended:
+            return self._recall(parent, found.step)
+        step = AgentStep(name=agent_name, task=digest)
+        call = parent.child(agent_name, found.call_id if found else self._new_id(parent))
+        if found is None:
+            async with self._steps.gate.step():
+                await self.begin(call, definition, task, Entries(journal=agent_entry(call.call_id, step)))
         try:
             result = await self.perform(call, definition, task)
         except (LogUnavailable, EventLimitReached):
@@ -93,22 +108,42 @@ class AgentInvoker:
             # A cancelled call is no Exception: it is closed with everything else, for a reason that only the engine
             # knows.
             failure = describe(error)
-            await self._notifier.agent_failed(call, failure)
+            failed = msgspec.structs.replace(step, failure=failure)
+            await self._notifier.agent_failed(call, failure, entries=Entries(journal=agent_entry(call.call_id, failed)))
             raise DelegateFailed(failure) from error
-        await self._notifier.agent_completed(
-            call, result=result.value, duration_ms=result.duration_ms, usage=result.usage
-        )
+        ended = msgspec.structs.replace(step, result=msgspec.Raw(encode(result.result)), usage=result.usage)
+        await self._notifier.agent_completed(call, result, entries=Entries(journal=agent_entry(call.call_id, ended)))
         self._add_usage(parent, result.usage)
-        return result.value
+        return result.result
+
+    def _recall(self, parent: AgentCall, step: AgentStep) -> Any:
+        """Answer as the delegation was answered before."""
+        if step.failure is not None:
+            raise DelegateFailed(step.failure)
+        self._add_usage(parent, step.usage or Usage())
+        return msgspec.json.decode(step.result)
+
+    def _new_id(self, parent: AgentCall) -> str:
+        while self._steps.journal.is_known(call_id := parent.next_child_id()):
+            continue
+        return call_id
 
     async def _value(self, call: AgentCall, definition: AgentDefinition, context: AgentContext) -> Any:
         if definition.function is not None:
             value = await contained(definition.name, definition.function(context))
             self._add_usage(call, Usage(tool_calls=context.tools.calls_made))
             return context.said if value is None else value
-        answer = await run_llm_agent(definition, context, self._parts.models, history=call.depth == 0)
+        model = self._model(call, context)
+        answer = await run_llm_agent(definition, context, self._parts.models, model, history=call.depth == 0)
         self._add_usage(call, answer.usage)
         return answer.text
+
+    def _model(self, call: AgentCall, context: AgentContext) -> Model:
+        async def on_retry(words: str) -> None:
+            await context.think(words)
+
+        real = self._parts.models.model(on_retry=on_retry)
+        return JournalingModel(real, call=call, steps=self._steps, notifier=self._notifier)
 
     def _context(self, call: AgentCall, definition: AgentDefinition, task: str) -> AgentContext:
         workspace = self._parts.workspace(self._run.user_id)
@@ -118,7 +153,7 @@ class AgentInvoker:
             run=self._run,
             call=call,
             input=task,
-            tools=ToolExecutionEngine(dispatcher, self._notifier, call=call, scope=scope),
+            tools=ToolExecutionEngine(dispatcher, self._notifier, call=call, scope=scope, steps=self._steps),
             notifier=self._notifier,
             delegate=self.delegate,
         )

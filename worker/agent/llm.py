@@ -38,19 +38,15 @@ class Answer(NamedTuple):
 
 
 async def run_llm_agent(
-    definition: AgentDefinition, context: AgentContext, models: ModelSource, *, history: bool
+    definition: AgentDefinition, context: AgentContext, models: ModelSource, model: Model, *, history: bool
 ) -> Answer:
-    """Run an LLM agent to its final text. `history` gives it the earlier turns of the thread.
+    """Run an LLM agent on `model` to its final text. `history` gives it the earlier turns of the thread.
 
     Raises:
         AgentError: The model cannot answer, or took too many steps.
     """
-
-    async def on_retry(words: str) -> None:
-        await context.think(words)
-
     try:
-        answer = await _run(definition, context, models.model(on_retry=on_retry), history=history)
+        answer = await _run(definition, context, model, history=history)
     except Exception as error:
         described = models.describe(error)
         if described is error:

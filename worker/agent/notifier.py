@@ -10,17 +10,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from worker.agent.calls import AgentCall
 from worker.agent.coalescer import Coalescer, DeltaKey
 from worker.agent.errors import AttemptLost, EventLimitReached
-from worker.agent.open_calls import OpenAgent, OpenCalls, OpenTool
 from worker.agent.ports import EventSink
 from worker.agent.redaction import Redactor
+from worker.agent.told import Told
 from worker.contract import events as ev
-from worker.contract.errors import FailureCode
-from worker.contract.scripts import Ending, ToolResult
+from worker.contract.approvals import ApprovalRequest, approval_fields
+from worker.contract.clock import now_ms
+from worker.contract.closing import End, close_open_calls, end_agent
+from worker.contract.open_calls import OpenAgent, OpenCalls, OpenTool
+from worker.contract.scripts import NO_ENTRIES, Ending, Entries, ToolResult
 
 #: Guard against an agent that never stops talking; a story this long cannot be read anyway.
 MAX_EVENTS = 20_000
@@ -30,33 +35,21 @@ MAX_TEXT_CHARACTERS = 8_000
 _CLOSING_EVENTS = 500
 
 
-@dataclass
-class AgentCall:
-    """One invocation of an agent inside a run. Gives out the ids of what it begins."""
-
-    agent_name: str
-    call_id: str
-    parent_call_id: str | None = None
-    depth: int = 0
-    _children: int = field(default=0, repr=False)
-    _tools: int = field(default=0, repr=False)
-
-    def child(self, agent_name: str) -> AgentCall:
-        self._children += 1
-        return AgentCall(agent_name, f"{self.call_id}.{self._children}", self.call_id, self.depth + 1)
-
-    def next_tool_call_id(self) -> str:
-        self._tools += 1
-        return f"{self.call_id}.t{self._tools}"
-
-
 class Notifier:
     """Writes one attempt's events. All methods are to be called on the event loop that made it."""
 
     def __init__(
-        self, sink: EventSink, *, run_id: str, thread_id: str, attempt: int, redactor: Redactor | None = None
+        self,
+        sink: EventSink,
+        *,
+        run_id: str,
+        thread_id: str,
+        attempt: int,
+        redactor: Redactor | None = None,
+        told: Told | None = None,
     ) -> None:
         self._sink = sink
+        self._told = told or Told()
         self._run_id = run_id
         self._thread_id = thread_id
         self._attempt = attempt
@@ -67,100 +60,155 @@ class Notifier:
         self._writes: set[asyncio.Future[None]] = set()
         self._failed: BaseException | None = None
         self._calls: dict[str, AgentCall] = {}
-        self._count = 0
+        self._count = self._told.top
         #: The task that ends the run; from then on nobody else may write.
         self._ended_by: asyncio.Task[Any] | None = None
+        #: Open tool calls, and how long each may be silent.
+        self._patience: dict[str, float] = {}
         self.open_calls = OpenCalls()
 
-    async def agent_started(self, call: AgentCall, *, task: str, model: str | None, tools: list[str]) -> None:
+    async def agent_started(
+        self, call: AgentCall, *, task: str, model: str | None, tools: list[str], entries: Entries = NO_ENTRIES
+    ) -> None:
         self._calls[call.call_id] = call
+        if call.call_id in self._told.began_at:
+            return
         data = ev.AgentStartedData(input=task[: ev.MAX_INPUT_CHARACTERS], model=model, tools=tools)
-        await self._write(ev.AgentStarted(**self._envelope(call), data=data))
+        await self._write(ev.AgentStarted(**self._envelope(call), data=data), entries=entries)
+
+    def began_at(self, call: AgentCall) -> int | None:
+        """When an earlier attempt began an agent call, in ms; None when it is this attempt's."""
+        return self._told.began_at.get(call.call_id)
+
+    async def run_resumed(self, call: AgentCall, reason: str) -> None:
+        """Say that this attempt took over, and which text of the earlier ones is void."""
+        void = self._told.void
+        after = min(void.values(), default=self._told.top)
+        data = ev.RunResumedData(reason=reason, discard_after_seq=after, discard=void)
+        await self._write(ev.RunResumed(**self._envelope(call), data=data))
 
     async def thinking(self, call: AgentCall, text: str, *, step: int, delta: bool) -> None:
         if delta:
             await self._add_text(DeltaKey("thinking", call.call_id, str(step)), call, text)
             return
-        data = ev.AgentThinkingData(text=_short(text), delta=False, step=step)
+        text = _short(text)
+        if self._told.has_thought(call.call_id, text):
+            return
+        data = ev.AgentThinkingData(text=text, delta=False, step=step)
         await self._write(ev.AgentThinking(**self._envelope(call), data=data))
 
     async def answer(self, call: AgentCall, message_id: str, text: str) -> None:
         await self._add_text(DeltaKey("answer", call.call_id, message_id), call, text)
 
+    async def settle(self, entries: Entries) -> None:
+        """Store journal entries together with the text that is pending, if any."""
+        self._refuse_the_left_behind()
+        await self._locked(lambda: self._write_pending(entries))
+
     async def tool_executing(
-        self, call: AgentCall, *, call_id: str, tool_name: str, arguments: dict[str, Any], purpose: str | None
+        self,
+        call: AgentCall,
+        *,
+        call_id: str,
+        tool_name: str,
+        arguments: dict[str, Any],
+        purpose: str | None,
+        quiet_seconds: float = 0.0,
+        entries: Entries = NO_ENTRIES,
     ) -> None:
+        """Show that a tool is about to run, which may be silent for so long."""
+        self._patience[call_id] = quiet_seconds
         data = ev.ToolExecutingData(
             call_id=call_id, tool_name=tool_name, arguments=self._redactor.arguments(arguments), purpose=purpose
         )
-        await self._write(ev.ToolExecuting(**self._envelope(call), data=data))
+        await self._write(ev.ToolExecuting(**self._envelope(call), data=data), entries=entries)
+
+    async def approval_requested(self, call: AgentCall, call_id: str, request: ApprovalRequest) -> None:
+        """Store what a person is to decide, and ask."""
+        data = ev.ApprovalRequestedData(
+            call_id=call_id,
+            tool_name=request.tool_name,
+            arguments=self._redactor.arguments(request.arguments),
+            arguments_hash=request.arguments_hash,
+            expires_at=request.expires_at,
+            editable=request.editable,
+        )
+        entries = Entries(approvals=approval_fields(call_id, request))
+        await self._write(ev.ApprovalRequested(**self._envelope(call), data=data), entries=entries)
 
     async def tool_progress(self, call: AgentCall, *, call_id: str, text: str, fraction: float | None) -> None:
         data = ev.ToolProgressData(call_id=call_id, fraction=fraction, text=text[: ev.MAX_INPUT_CHARACTERS])
         await self._write(ev.ToolProgress(**self._envelope(call), data=data))
 
-    async def tool_completed(self, call: AgentCall, data: ev.ToolCompletedData, *, whole: bytes | None = None) -> None:
+    async def tool_completed(
+        self,
+        call: AgentCall,
+        data: ev.ToolCompletedData,
+        *,
+        whole: bytes | None = None,
+        entries: Entries = NO_ENTRIES,
+    ) -> None:
         """Close a tool call; `whole` is the full result when the event shows only a part."""
+        self._patience.pop(data.call_id, None)
         if data.error is not None:
-            data = ev.ToolCompletedData(**{**_fields(data), "error": self._redacted(data.error)})
+            data = msgspec.structs.replace(data, error=self._redacted(data.error))
         result = ToolResult(data.call_id, whole) if whole is not None else None
-        await self._write(ev.ToolCompleted(**self._envelope(call), data=data), result=result)
+        await self._write(ev.ToolCompleted(**self._envelope(call), data=data), result=result, entries=entries)
 
     async def agent_completed(
-        self, call: AgentCall, *, result: Any, duration_ms: int, usage: ev.Usage, ending: Ending | None = None
+        self,
+        call: AgentCall,
+        data: ev.AgentCompletedData,
+        *,
+        ending: Ending | None = None,
+        entries: Entries = NO_ENTRIES,
     ) -> None:
-        data = ev.AgentCompletedData(result=result, duration_ms=duration_ms, usage=usage)
         event = ev.AgentCompleted(**self._envelope(call), terminal=ending is not None, data=data)
-        await self._write(event, ending=ending)
+        await self._write(event, ending=ending, entries=entries)
 
-    async def agent_failed(self, call: AgentCall, failure: ev.Failure, *, ending: Ending | None = None) -> None:
-        data = ev.AgentFailedData(error=self._redacted(failure))
-        await self._write(ev.AgentFailed(**self._envelope(call), terminal=ending is not None, data=data), ending=ending)
+    async def agent_failed(self, call: AgentCall, failure: ev.Failure, *, entries: Entries = NO_ENTRIES) -> None:
+        """Show that an agent inside another one has failed."""
+        await self._write(end_agent(self._envelope(call), End(self._redacted(failure))), entries=entries)
 
-    async def agent_cancelled(self, call: AgentCall, *, by: str, ending: Ending | None = None) -> None:
-        data = ev.AgentCancelledData(by=by)
-        await self._write(
-            ev.AgentCancelled(**self._envelope(call), terminal=ending is not None, data=data), ending=ending
-        )
+    async def end(self, root: AgentCall, end: End) -> None:
+        """Close whatever is open and end the run other than well."""
+        end = end._replace(failure=self._redacted(end.failure))
+        await self.close_open_calls(end)
+        await self._write(end_agent(self._envelope(root), end, terminal=True), ending=Ending(end.state))
 
     def begin_end(self) -> None:
         """From now on only the calling task may write: agents and tools that are left behind are refused."""
         self._ended_by = asyncio.current_task()
 
-    async def close_open_calls(
-        self, root: AgentCall, *, failure: ev.Failure, tool_status: ev.ToolStatus, by: str
-    ) -> None:
+    async def close_open_calls(self, end: End) -> None:
         """Close whatever is open below the root, innermost first, so that nothing is left spinning."""
         self.begin_end()
         await self.flush()
-        for item in self.open_calls.innermost_first():
-            call = self._call_of(item)
-            if isinstance(item, OpenTool):
-                duration_ms = max(0, now_ms() - item.began_at)
-                await self.tool_completed(
-                    call,
-                    ev.ToolCompletedData(
-                        call_id=item.call_id,
-                        tool_name=item.tool_name,
-                        status=tool_status,
-                        duration_ms=duration_ms,
-                        error=failure,
-                    ),
-                )
-            elif item.event.agent_call_id != root.call_id:
-                if failure.code == FailureCode.CANCELLED:
-                    await self.agent_cancelled(call, by=by)
-                else:
-                    await self.agent_failed(call, failure)
+        for event in close_open_calls(self.open_calls, end, now=now_ms(), envelope=self._envelope_of):
+            await self._write(event)
 
     async def flush(self) -> None:
         """Write what is pending."""
         await self._locked(self._write_pending)
 
-    def _call_of(self, item: OpenTool | OpenAgent) -> AgentCall:
+    async def fall_silent(self) -> None:
+        """Write nothing more, and wait for the write that is under way."""
+        self.begin_end()
+        self._coalescer.take(now=time.monotonic())
+        await self._locked(self._write_pending)
+
+    async def recover(self) -> None:
+        """Write again what the log has lost, between two of our own writes."""
+        await self._locked(self._sink.recover)
+
+    def call_of(self, item: OpenTool | OpenAgent) -> AgentCall:
+        """The agent call that an open call is, or belongs to."""
         event = item.event
         known = self._calls.get(event.agent_call_id)
         return known or AgentCall(event.agent_name, event.agent_call_id, event.parent_call_id)
+
+    def _envelope_of(self, item: OpenTool | OpenAgent) -> ev.EnvelopeFields:
+        return self._envelope(self.call_of(item))
 
     def _redacted(self, failure: ev.Failure) -> ev.Failure:
         message = self._redactor.text(failure.message)[:2000]
@@ -177,7 +225,14 @@ class Notifier:
             at=now_ms(),
         )
 
-    async def _write(self, event: ev.Event, *, ending: Ending | None = None, result: ToolResult | None = None) -> None:
+    async def _write(
+        self,
+        event: ev.Event,
+        *,
+        ending: Ending | None = None,
+        result: ToolResult | None = None,
+        entries: Entries = NO_ENTRIES,
+    ) -> None:
         self._refuse_the_left_behind()
         closes = isinstance(event, ev.ToolCompleted | ev.AgentCompleted | ev.AgentFailed | ev.AgentCancelled)
 
@@ -186,12 +241,19 @@ class Notifier:
             self._check_count(closing=closes)
             # Before the write: one whose fate is unknown is sent again before the next, so it counts as written.
             self.open_calls.observe(event)
-            await self._sink.append(event, ending=ending, result=result)
+            await self._sink.append(
+                event, ending=ending, result=result, entries=entries, quiet_seconds=self._quiet_seconds
+            )
             self._count += 1
 
         await self._locked(write)
 
+    @property
+    def _quiet_seconds(self) -> float:
+        return max(self._patience.values(), default=0.0)
+
     async def _add_text(self, key: DeltaKey, call: AgentCall, text: str) -> None:
+        text = self._told.rest_of(key, text)
         for start in range(0, len(text), MAX_TEXT_CHARACTERS):
             await self._add_delta(key, call, text[start : start + MAX_TEXT_CHARACTERS])
 
@@ -212,17 +274,19 @@ class Notifier:
         self._timer = None
         self._start(self._write_pending)
 
-    async def _write_pending(self) -> None:
-        """Write the pending delta. Only with the lock held."""
+    async def _write_pending(self, entries: Entries = NO_ENTRIES) -> None:
+        """Write the pending delta, and these entries with it or alone. Only with the lock held."""
         taken = self._coalescer.take(now=time.monotonic())
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if taken is None:
+            if entries is not NO_ENTRIES:
+                await self._sink.append(None, entries=entries, quiet_seconds=self._quiet_seconds)
             return
         key, text = taken
         self._check_count(closing=False)
-        await self._sink.append(self._delta_event(key, text))
+        await self._sink.append(self._delta_event(key, text), entries=entries, quiet_seconds=self._quiet_seconds)
         self._count += 1
 
     def _delta_event(self, key: DeltaKey, text: str) -> ev.Event:
@@ -262,11 +326,3 @@ class Notifier:
 
 def _short(text: str) -> str:
     return text if len(text) <= MAX_TEXT_CHARACTERS else text[: MAX_TEXT_CHARACTERS - 1] + "…"
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _fields(data: ev.ToolCompletedData) -> dict[str, Any]:
-    return {name: getattr(data, name) for name in data.__struct_fields__}

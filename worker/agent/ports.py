@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from worker.contract.events import Event
-from worker.contract.scripts import Appended, Ending, ToolResult
+from worker.contract.scripts import NO_ENTRIES, Ending, Entries, ToolResult
 
 if TYPE_CHECKING:
     from pydantic_ai.models import Model
@@ -17,13 +17,32 @@ if TYPE_CHECKING:
 class EventSink(Protocol):
     """Where the events of one attempt go, in order."""
 
-    async def append(self, event: Event, *, ending: Ending | None = None, result: ToolResult | None = None) -> Appended:
-        """Write one event; returns when the log has it.
+    @property
+    def written(self) -> int:
+        """How many writes were answered."""
+
+    async def append(
+        self,
+        event: Event | None,
+        *,
+        ending: Ending | None = None,
+        result: ToolResult | None = None,
+        entries: Entries = NO_ENTRIES,
+        quiet_seconds: float = 0.0,
+    ) -> None:
+        """Write one event, or with None only entries; returns when the log has it.
+
+        Args:
+            quiet_seconds: how much longer than usual the run may be silent after it.
 
         Raises:
             AttemptLost: This attempt may not write any more.
+            LogLost: The log has lost what this attempt cannot write again.
             LogUnavailable: The log could not be reached within its deadline.
         """
+
+    async def recover(self) -> None:
+        """Write again what the log has lost. Raises likewise."""
 
 
 class Workspace(Protocol):

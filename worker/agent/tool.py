@@ -9,7 +9,7 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_type_hints, overload
+from typing import TYPE_CHECKING, Any, TypedDict, get_type_hints, overload
 
 from pydantic import ValidationError
 from pydantic_ai.tools import Tool as PydanticTool
@@ -31,6 +31,8 @@ class ToolContext:
     thread_id: str
     user_id: str
     call_id: str
+    #: The same for every try of this call: hand it to whatever the tool changes, so that a second try changes nothing.
+    idempotency_key: str
     workspace: Workspace
     #: `await progress("3 of 7 pages", 0.4)`; from a plain function call `report` instead.
     progress: Callable[[str, float | None], Awaitable[None]]
@@ -50,8 +52,14 @@ class Tool:
     schema: dict[str, Any]
     takes_context: bool
     timeout_seconds: float
-    #: True: may be called again with the same arguments without harm.
+    #: True: a call whose worker died over it runs again, with the same idempotency key.
     idempotent: bool
+    #: True: a person must allow each call.
+    requires_approval: bool
+    #: True: whoever allows a call may change its arguments.
+    editable: bool
+    #: How long a person has to decide; None takes the worker's setting.
+    approval_seconds: float | None
     validate: Callable[[Any], dict[str, Any]]
 
     @property
@@ -62,13 +70,23 @@ class Tool:
 @overload
 def tool(function: Callable[..., Any], /) -> Tool: ...
 @overload
-def tool(*, timeout_seconds: float = ..., idempotent: bool = ...) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(
+    *,
+    timeout_seconds: float = ...,
+    idempotent: bool = ...,
+    requires_approval: bool = ...,
+    editable: bool = ...,
+    approval_seconds: float | None = ...,
+) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(
     function: Callable[..., Any] | None = None,
     /,
     *,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     idempotent: bool = False,
+    requires_approval: bool = False,
+    editable: bool = False,
+    approval_seconds: float | None = None,
 ) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a function a tool: its name, docstring and annotations become what the model is told.
 
@@ -77,12 +95,29 @@ def tool(
     """
 
     def make(target: Callable[..., Any]) -> Tool:
-        return _make_tool(target, timeout_seconds=timeout_seconds, idempotent=idempotent)
+        return Tool(
+            **_described(target),
+            timeout_seconds=timeout_seconds,
+            idempotent=idempotent,
+            requires_approval=requires_approval,
+            editable=editable,
+            approval_seconds=approval_seconds,
+        )
 
     return make if function is None else make(function)
 
 
-def _make_tool(function: Callable[..., Any], *, timeout_seconds: float, idempotent: bool) -> Tool:
+class _Description(TypedDict):
+    name: str
+    description: str
+    function: Callable[..., Any]
+    schema: dict[str, Any]
+    takes_context: bool
+    validate: Callable[[Any], dict[str, Any]]
+
+
+def _described(function: Callable[..., Any]) -> _Description:
+    """What a function says of itself."""
     name = function.__name__
     description = inspect.getdoc(function)
     if not description:
@@ -100,14 +135,12 @@ def _make_tool(function: Callable[..., Any], *, timeout_seconds: float, idempote
         except ValidationError as error:
             raise InvalidArguments(_explain(name, error)) from error
 
-    return Tool(
+    return _Description(
         name=name,
         description=parsed.description or description,
         function=function,
         schema=dict(parsed.function_schema.json_schema),
         takes_context=takes_context,
-        timeout_seconds=timeout_seconds,
-        idempotent=idempotent,
         validate=validate,
     )
 

@@ -105,20 +105,33 @@ class ToolCompletedData(msgspec.Struct, frozen=True, kw_only=True):
 
 class ApprovalRequestedData(msgspec.Struct, frozen=True, kw_only=True):
     call_id: str
+    tool_name: str = ""
+    #: Redacted and cut as in `tool_executing`; the approval itself holds them as they are.
     arguments: dict[str, Json]
+    #: SHA-256 of the exact arguments, in hexadecimal.
+    arguments_hash: str = ""
+    #: Unix time in milliseconds, after which nobody's decision means no.
     expires_at: int
+    #: True when whoever decides may change the arguments.
+    editable: bool = False
 
 
 class ApprovalResolvedData(msgspec.Struct, frozen=True, kw_only=True):
     call_id: str
     decision: Decision
+    #: Who decided; empty for the clock.
     by: str
+    #: True when the arguments were changed.
+    edited: bool = False
 
 
 class RunResumedData(msgspec.Struct, frozen=True, kw_only=True):
+    #: Why, in a sentence for the person who watches.
     reason: str
-    #: Partial text after this event is void.
+    #: Partial text may be void after this event: the smallest number in `discard`, else the log's top.
     discard_after_seq: int
+    #: By agent call: its partial text after this event number is void. Text of calls that are not named stays.
+    discard: dict[str, int] = {}
 
 
 class AgentCompletedData(msgspec.Struct, frozen=True, kw_only=True):

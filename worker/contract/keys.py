@@ -4,18 +4,23 @@
 |--------------------------|--------|------------------------------------|------------------|-------------|-----------------------------|
 | `{run}:run`              | hash   | the run's record                   | scripts          | all         | until the end + retention   |
 | `{run}:log`              | stream | its events, id `<seq>-0`, field e  | scripts          | web, worker | as the record; 20,000 events|
-| `{run}:result:<call>`    | string | a tool result too large for events | `append`         | web         | retention after its writing |
+| `{run}:journal`          | hash   | finished steps, see `journal`      | `append`         | worker      | until the run ends          |
+| `{run}:approvals`        | hash   | what a person must allow           | `append`, `decide`| all        | as the record               |
+| `{run}:delivery`         | hash   | viewer id to `<seq> <ms>`          | `ack`            | web         | as the record               |
+| `{run}:result:<call>`    | string | a tool result too large for events | `append`         | web, worker | retention after its writing |
 | `thread:{t}`             | hash   | user_id, title, created_at         | web              | web, worker | retention after last run    |
 | `thread:{t}:runs`        | zset   | run ids by creation time           | web              | web, worker | as the thread               |
+| `thread:{t}:queue`       | list   | unfinished run ids as accepted     | web, worker      | web, worker | as the thread               |
 | `user:{u}:threads`       | zset   | thread ids by last activity        | web              | web         | retention after last run    |
 | `user:{u}:live`          | zset   | unfinished run ids by creation     | web, worker      | web         | cleaned when read           |
 | `user:{u}:request:<key>` | string | run id of an idempotency key       | web              | web         | 24 h                        |
 | `user:{u}:files`         | hash   | file id to FileInfo as JSON        | web, worker      | web, worker | file retention after change |
 | `user:{u}:file:<id>`     | string | a file's bytes, zlib               | web, worker      | worker      | file retention              |
 | `runs:live`              | zset   | unfinished run ids by creation     | web, worker      | worker, web | no end; entries leave       |
+| `runs:unseen`            | zset   | ended run ids by when to look again| web, worker      | web         | no end; entries leave       |
 | `workers`                | zset   | worker ids by last sign of life    | worker           | web         | no end; entries leave       |
 | `catalogue`              | string | what can run, as JSON              | worker           | web         | no end                      |
-| `reaper`                 | string | id of the worker that sweeps now   | worker           | worker      | 10 s                        |
+| `reaper`                 | hash   | who sweeps now, when it last did   | `elect`          | web, worker | no end                      |
 
 | channel                  | carries                        | published by | subscribed by            |
 |--------------------------|--------------------------------|--------------|--------------------------|
@@ -30,6 +35,8 @@ database number: run ids are random, so two deployments on one server do not mee
 from __future__ import annotations
 
 RUNS_LIVE = "runs:live"
+#: A run is looked at when the webhook's delay has passed since the score, in ms: its end, moved on by every try.
+RUNS_UNSEEN = "runs:unseen"
 WORKERS = "workers"
 CATALOGUE = "catalogue"
 REAPER = "reaper"
@@ -46,6 +53,18 @@ def log(run_id: str) -> str:
     return f"{{{run_id}}}:log"
 
 
+def journal(run_id: str) -> str:
+    return f"{{{run_id}}}:journal"
+
+
+def approvals(run_id: str) -> str:
+    return f"{{{run_id}}}:approvals"
+
+
+def delivery(run_id: str) -> str:
+    return f"{{{run_id}}}:delivery"
+
+
 def tool_result(run_id: str, call_id: str) -> str:
     return f"{{{run_id}}}:result:{call_id}"
 
@@ -56,6 +75,10 @@ def thread(thread_id: str) -> str:
 
 def thread_runs(thread_id: str) -> str:
     return f"thread:{{{thread_id}}}:runs"
+
+
+def thread_queue(thread_id: str) -> str:
+    return f"thread:{{{thread_id}}}:queue"
 
 
 def user_threads(user_id: str) -> str:

@@ -36,22 +36,41 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     #: Number of the attempt that may write; 0 before the first claim.
     attempt: int = 0
+    #: Random per claim: a server that has lost a claim may give its number out again, but not its token.
+    token: str = ""
+    #: How often a worker was lost over it.
+    losses: int = 0
+    #: When it last began to wait for a worker.
+    queued_at: int = 0
+    #: Not taken before this time: the back-off after a loss.
+    ready_at: int = 0
+    #: When the reaper last rang for it, since it is queued.
+    rung_at: int = 0
+    #: Whether viewers were told that it waits for a worker, since it is queued.
+    noticed: bool = False
+    #: Why the next attempt takes over, in words; empty when that is nothing to tell.
+    resume_reason: str = ""
     #: Highest event number in the log; 0 while it is empty.
     last_seq: int = 0
     #: Cursor of that event, empty while there is none.
     last_cursor: str = ""
     started_at: int = 0
     ended_at: int = 0
-    #: Who asked for a stop, empty when no one did.
+    #: Who asked for a stop, empty when no one did; and when.
     cancel_by: str = ""
+    cancel_at: int = 0
     #: Worker process that holds the lease.
     owner: str = ""
     #: When the lease lapses unless it is renewed.
     lease_until: int = 0
+    #: By when the attempt must have written something more, else it counts as stalled.
+    progress_until: int = 0
     #: The final answer as text, kept so that the next run of the thread knows it.
     answer: str = ""
     #: Tokens and calls of the whole run as JSON, empty before the end.
     usage: str = ""
+    #: When someone was shown how it ended.
+    outcome_seen_at: int = 0
 
     @property
     def is_finished(self) -> bool:

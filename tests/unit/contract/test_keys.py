@@ -10,14 +10,16 @@ RUN = "run_1"
 
 
 def test_all_keys_of_a_run_share_its_hash_tag() -> None:
-    made = [keys.run(RUN), keys.log(RUN), keys.tool_result(RUN, "a1.t1"), keys.events_channel(RUN)]
+    made = [build(RUN) for build in (keys.run, keys.log, keys.journal, keys.approvals, keys.delivery)]
+    made += [keys.tool_result(RUN, "a1.t1"), keys.events_channel(RUN)]
 
     assert all(key.startswith("{run_1}:") for key in made)
     assert len(set(made)) == len(made)
 
 
 def test_what_is_changed_together_shares_a_hash_tag() -> None:
-    assert keys.thread("t").split(":")[1] == keys.thread_runs("t").split(":")[1] == "{t}"
+    threads = [keys.thread("t"), keys.thread_runs("t"), keys.thread_queue("t")]
+    assert {key.split(":")[1] for key in threads} == {"{t}"}
     users = [keys.user_threads("u"), keys.user_live("u"), keys.user_files("u"), keys.user_file("u", "f")]
     assert {key.split(":")[1] for key in users} == {"{u}"}
 
@@ -31,7 +33,13 @@ def test_the_data_model_lists_every_key_and_channel() -> None:
     made = {
         keys.run("run"): "`{run}:run`",
         keys.log("run"): "`{run}:log`",
+        keys.journal("run"): "`{run}:journal`",
+        keys.approvals("run"): "`{run}:approvals`",
         keys.tool_result("run", "<call>"): "`{run}:result:<call>`",
+        keys.delivery("run"): "`{run}:delivery`",
+        keys.thread("t"): "`thread:{t}`",
+        keys.thread_runs("t"): "`thread:{t}:runs`",
+        keys.thread_queue("t"): "`thread:{t}:queue`",
         keys.events_channel("run"): "`{run}:events`",
         keys.control_channel("<id>"): "`worker:<id>:control`",
         keys.probe_channel("<id>"): "`relay:<id>:probe`",
@@ -40,7 +48,7 @@ def test_the_data_model_lists_every_key_and_channel() -> None:
     for key, listed in made.items():
         assert listed == f"`{key}`"
         assert listed in table
-    for name in (keys.RUNS_LIVE, keys.WORKERS, keys.CATALOGUE, keys.REAPER):
+    for name in (keys.RUNS_LIVE, keys.RUNS_UNSEEN, keys.WORKERS, keys.CATALOGUE, keys.REAPER):
         assert f"| `{name}`" in table
 
 

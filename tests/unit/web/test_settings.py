@@ -60,3 +60,66 @@ def test_origins_are_compared_without_case_and_slash() -> None:
     settings = WebSettings.from_env({**GOOD, "WEB_ORIGINS": "https://Chat.Example/, http://localhost:3000"})
 
     assert settings.origins == {"https://chat.example", "http://localhost:3000"}
+
+
+WEBHOOK = {"WEBHOOK_URL": "https://team.example/hooks?key=hush", "WEBHOOK_SECRET": "0123456789abcdef01234567"}
+
+
+def test_without_an_address_there_is_no_webhook() -> None:
+    settings = WebSettings.from_env({**GOOD, "WEBHOOK_SECRET": "short"})
+
+    assert settings.webhook_url == ""
+    assert settings.webhook_delay_ms == 60_000
+
+
+def test_a_webhook_s_secret_is_a_text_or_what_the_standard_s_libraries_make() -> None:
+    by_text = WebSettings.from_env({**GOOD, **WEBHOOK, "WEBHOOK_DELAY_SECONDS": "0.5"})
+    standard = {**WEBHOOK, "WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}
+    by_standard = WebSettings.from_env({**GOOD, **standard})
+
+    assert by_text.webhook_key == b"0123456789abcdef01234567"
+    assert by_text.webhook_delay_ms == 500
+    assert by_standard.webhook_key.hex() == "31f290f6bf06298aab4f08d43c3f082cf648a362da2da4b0"
+
+
+def test_a_webhook_s_address_and_secret_are_not_printed() -> None:
+    text = repr(WebSettings.from_env({**GOOD, **WEBHOOK}))
+
+    assert "0123456789abcdef01234567" not in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(
+    ("changed", "problem"),
+    [
+        ({"WEBHOOK_SECRET": ""}, "WEBHOOK_SECRET is not set, which WEBHOOK_URL needs"),
+        ({"WEBHOOK_SECRET": "x" * 23}, "WEBHOOK_SECRET stands for 23 bytes; expected"),
+        ({"WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa=="}, "WEBHOOK_SECRET stands for 22 bytes; expected"),
+        (
+            {"WEBHOOK_SECRET": "whsec_not base64 at all, but long"},
+            "WEBHOOK_SECRET begins with whsec_ and is not base64",
+        ),
+        ({"WEBHOOK_SECRET": "whsec_ümlauts are not base64 too"}, "WEBHOOK_SECRET begins with whsec_ and is not base64"),
+        *(
+            ({"WEBHOOK_URL": url}, "WEBHOOK_URL is not an address such as https://")
+            for url in (
+                "ftp://hush",
+                "hush.example",
+                "https://",
+                "http://hush:0/",
+                "http://hush:99999/",
+                "https://hu sh",
+            )
+        ),
+        ({"WEBHOOK_DELAY_SECONDS": "-1"}, "WEBHOOK_DELAY_SECONDS is -1; expected a number from 0"),
+    ],
+)
+def test_a_wrong_webhook_is_refused_at_start_without_showing_it(changed: dict[str, str], problem: str) -> None:
+    environ = {**GOOD, **WEBHOOK, **changed}
+
+    with pytest.raises(SettingsError) as caught:
+        WebSettings.from_env(environ)
+
+    (found,) = caught.value.problems
+    assert found.startswith(problem)
+    assert "hush" not in found

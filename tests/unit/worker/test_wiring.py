@@ -58,6 +58,18 @@ async def test_the_tools_are_themselves_again_after_the_check() -> None:
     assert await look.function(where="here") == "here"
 
 
+async def test_a_tool_that_a_person_must_allow_is_wired_too_and_asks_again_after_the_check() -> None:
+    @tool(requires_approval=True)
+    async def pay(amount: int) -> str:
+        """Pay."""
+        return str(amount)
+
+    found = await check(llm_agent("clerk", description="d", instructions="i", tools=[pay]))
+
+    assert found == [Wiring("clerk", [])]
+    assert pay.requires_approval
+
+
 async def test_an_agent_that_fails_without_real_tools_is_wired_all_the_same() -> None:
     @agent(tools=[look])
     async def picky(ctx: AgentContext) -> str:

@@ -18,6 +18,33 @@ export const EVENT_TYPES = Object.freeze([
 export const ENDING_TYPES = Object.freeze(["agent_completed", "agent_failed", "agent_cancelled"]);
 export const TOOL_STATUSES = Object.freeze(["ok", "error", "denied", "cancelled", "interrupted"]);
 export const DECISIONS = Object.freeze(["approved", "denied", "expired"]);
+export const FAILURE_CODES = Object.freeze([
+  "unknown_agent",
+  "agent_error",
+  "run_timeout",
+  "step_limit",
+  "event_limit",
+  "worker_lost",
+  "no_worker",
+  "stalled",
+  "journal_mismatch",
+  "log_unavailable",
+  "log_lost",
+  "model_auth",
+  "model_not_found",
+  "model_unreachable",
+  "model_interrupted",
+  "model_overloaded",
+  "model_rejected",
+  "unknown_tool",
+  "invalid_arguments",
+  "tool_error",
+  "tool_timeout",
+  "tool_result_invalid",
+  "denied",
+  "cancelled",
+  "interrupted",
+]);
 export const RUN_STATES = Object.freeze(["queued", "running", "waiting", "completed", "failed", "cancelled"]);
 export const FINISHED_STATES = Object.freeze(["completed", "failed", "cancelled"]);
 export const OPERATIONS = Object.freeze(["subscribe", "unsubscribe", "ack", "pong"]);

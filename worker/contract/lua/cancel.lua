@@ -1,25 +1,18 @@
--- Stores the wish to stop a run before anyone is told of it. A run that nobody has begun ends here and now, with a story of
--- two events; the worker of a running one is woken.
--- KEYS: run, log
--- ARGV: by, channel, retention in ms, run id, then tag, head, tail of agent_started and tag, head, tail of agent_cancelled
+-- Stores the wish to stop a run before anyone is told of it, and wakes its worker.
+-- ARGV: by, run id.
 -- Answers: the state after it, or missing.
 
-local run, log = KEYS[1], KEYS[2]
-local state, last_seq, control = unpack(redis.call('HMGET', run, 'state', 'last_seq', 'control'))
+local state, control = unpack(redis.call('HMGET', run, 'state', 'control'))
 if not state then
   return 'missing'
 end
-if state == 'completed' or state == 'failed' or state == 'cancelled' then
+if is_finished(state) then
   return state
 end
-redis.call('HSETNX', run, 'cancel_by', ARGV[1])
-if state == 'queued' and not last_seq then
-  emit(run, log, ARGV[2], ARGV[5], ARGV[6], ARGV[7])
-  emit(run, log, ARGV[2], ARGV[8], ARGV[9], ARGV[10])
-  finish(run, log, 'cancelled', ARGV[3])
-  return 'cancelled'
+if redis.call('HSETNX', run, 'cancel_by', ARGV[1]) == 1 then
+  redis.call('HSET', run, 'cancel_at', ms(now_ms()))
 end
-if control then
-  redis.call('PUBLISH', control, 'cancel ' .. ARGV[4])
+if state == 'running' and control then
+  redis.call('PUBLISH', control, 'cancel ' .. ARGV[2])
 end
 return state

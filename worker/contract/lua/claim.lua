@@ -1,27 +1,29 @@
--- Gives the next attempt to a worker, with a lease.
--- KEYS: run. ARGV: worker id, its control channel, lease in ms, 'again' at a second look or ''.
--- Answers: {missing} | {finished} | {busy} (another worker holds a live lease) | {lapsed} (look again a little later) |
+-- Gives the next attempt at a queued run to a worker, with a lease. A running run whose worker has died is put back into
+-- the queue by `requeue` only, so that there is one place that counts losses.
+-- ARGV: worker id, its control channel, token, lease in ms, longest silence in ms.
+-- Answers: {missing} | {finished} | {busy} (running or waiting) | {later} (not before its time) |
 -- {ok, {field, value …}} with the new record.
 
-local run = KEYS[1]
-local state, lease_until = unpack(redis.call('HMGET', run, 'state', 'lease_until'))
+local state, ready_at, holder = unpack(redis.call('HMGET', run, 'state', 'ready_at', 'token'))
 if not state then
   return {'missing'}
 end
-if state == 'completed' or state == 'failed' or state == 'cancelled' then
+if is_finished(state) then
   return {'finished'}
 end
-local now = now_ms()
-lease_until = tonumber(lease_until or 0)
-if state == 'running' and lease_until > now then
+if state == 'running' and holder == ARGV[3] then
+  -- The repeat of a claim whose answer was lost.
+  return {'ok', redis.call('HGETALL', run)}
+end
+if state ~= 'queued' then
   return {'busy'}
 end
--- While the server was away nobody could renew: the holder gets a moment to do so.
-if state == 'running' and lease_until > 0 and ARGV[4] ~= 'again' then
-  return {'lapsed'}
+local now = now_ms()
+if tonumber(ready_at or 0) > now then
+  return {'later'}
 end
 redis.call('HINCRBY', run, 'attempt', 1)
-redis.call('HSETNX', run, 'started_at', string.format('%.0f', now))
-redis.call('HSET', run, 'state', 'running', 'owner', ARGV[1], 'control', ARGV[2],
-  'lease_until', string.format('%.0f', now + ARGV[3]), 'number', 0)
+redis.call('HSETNX', run, 'started_at', ms(now))
+redis.call('HSET', run, 'state', 'running', 'owner', ARGV[1], 'control', ARGV[2], 'token', ARGV[3],
+  'lease_until', ms(now + ARGV[4]), 'progress_until', ms(now + ARGV[5]), 'number', 0, 'number_cursor', '')
 return {'ok', redis.call('HGETALL', run)}

@@ -1,11 +1,17 @@
 -- Prolongs the lease of an attempt.
--- KEYS: run. ARGV: attempt, lease in ms.
--- Answers: {ok, who asked for a stop or ''} | {lost}.
+-- ARGV: attempt, token, last producer number that was answered, lease in ms.
+-- Answers: {ok, who asked for a stop or ''} | {lost} | {behind} (the server has lost the claim or writes: see `restore`).
 
-local run = KEYS[1]
-local state, attempt, cancel_by = unpack(redis.call('HMGET', run, 'state', 'attempt', 'cancel_by'))
-if state ~= 'running' or attempt ~= ARGV[1] then
+local state, attempt, token, number, cancel_by =
+  unpack(redis.call('HMGET', run, 'state', 'attempt', 'token', 'number', 'cancel_by'))
+if not state or tonumber(attempt or 0) < tonumber(ARGV[1]) then
+  return {'behind'}
+end
+if state ~= 'running' or attempt ~= ARGV[1] or token ~= ARGV[2] then
   return {'lost'}
 end
-redis.call('HSET', run, 'lease_until', string.format('%.0f', now_ms() + ARGV[2]))
+redis.call('HSET', run, 'lease_until', ms(now_ms() + ARGV[4]))
+if tonumber(number) < tonumber(ARGV[3]) then
+  return {'behind'}
+end
 return {'ok', cancel_by or ''}

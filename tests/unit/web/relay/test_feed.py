@@ -202,6 +202,48 @@ def test_a_log_that_was_written_anew_to_the_same_length_is_found_by_the_audit() 
     assert world.feed.ring[5].cursor == world.cursor(5)
 
 
+def test_a_message_that_contradicts_what_was_read_is_settled_by_the_log() -> None:
+    world = live_world(0)
+    world.append(lost=True)
+    world.audit()
+    world.fetch()
+    world.roll_back(1)
+    world.append(3)
+    while world.in_flight:
+        world.deliver()
+
+    while world.reading:
+        world.answer_read()
+
+    assert world.feed.ring[1].cursor == world.cursor(1)
+    assert (world.feed.ring.last, world.feed.generation) == (3, 1)
+
+
+def test_a_ring_that_contradicts_the_log_is_read_anew() -> None:
+    world = live_world(5)
+    world.roll_back(5)
+    world.append(5, lost=True)
+
+    world.contradict()
+    world.answer_read()
+
+    assert world.feed.ring[5].cursor == world.cursor(5)
+    assert (world.feed.state, world.feed.generation) == (FeedState.LIVE, 1)
+
+
+def test_a_complete_ring_that_contradicts_the_log_listens_again() -> None:
+    world = live_world(2)
+    world.append(terminal=True)
+    world.deliver()
+    world.roll_back(3)
+    world.append(2)
+
+    world.contradict()
+    world.settle()
+
+    assert (world.feed.state, world.feed.ring.last) == (FeedState.LIVE, 2)
+
+
 def test_a_hole_in_the_log_itself_starts_a_new_generation_behind_it() -> None:
     world = live_world(3)
     world.append(3, lost=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from web.relay.feed import Feed, Read
+from web.relay.feed import Feed, FeedState, Read
 from web.relay.limits import RelayLimits
 from web.relay.ring import Batch, LoggedEvent, Page, read_event
-from web.relay.subscription import Begin, CaughtUp, Ended, Move, Restart, Subscription, Wait
+from web.relay.subscription import Begin, CaughtUp, Contradiction, Ended, Move, Restart, Subscription, Wait
 
 LIMITS = replace(RelayLimits(), ring_events=8, tail_events=4, page_events=3, pending_events=6)
 
@@ -33,6 +33,8 @@ class World:
         self.in_flight: deque[bytes] = deque()
         self.feed = Feed("run_1", limits)
         self.reading: Read | None = None
+        #: What the server has answered to it, on its way.
+        self.answer: Page | None = None
         self.is_subscribed = False
         self.viewers: list[Watcher] = []
         self._tag = 0
@@ -76,15 +78,30 @@ class World:
         """A message arrives that is not in order, doubled or forged."""
         self._note(self.feed.on_message(raw))
 
+    def fetch(self) -> None:
+        """The server answers the feed's read; the answer is on its way."""
+        if self.reading is not None and self.answer is None:
+            self.answer = self.page(self.reading)
+
     def answer_read(self) -> None:
-        """The feed's read is answered with what the log holds now."""
-        if (read := self.reading) is not None:
-            self.reading = None
-            self._note(self.feed.on_page(read, self.page(read)))
+        """The answer to the feed's read arrives."""
+        self.fetch()
+        if (read := self.reading) is not None and (page := self.answer) is not None:
+            self.reading = self.answer = None
+            self._note(self.feed.on_page(read, page))
 
     def audit(self) -> None:
-        cursor = read_event(self.log[self.top]).cursor if self.top in self.log else ""
-        self._note(self.feed.on_top(self.top, cursor))
+        self.note_top(self.top, read_event(self.log[self.top]).cursor if self.top in self.log else "")
+
+    def note_top(self, seq: int, cursor: str = "") -> None:
+        """Somebody has read how far the run reaches."""
+        self._note(self.feed.on_top(seq, cursor))
+
+    def contradict(self) -> None:
+        """A viewer has found another event in the log than in the ring."""
+        if self.feed.state is FeedState.COMPLETE:
+            self.is_subscribed = False
+        self._note(self.feed.on_contradiction())
 
     def page(self, read: Read) -> Page:
         """Read the log as `History` does."""
@@ -102,24 +119,22 @@ class World:
 
     def settle(self) -> None:
         """Let everything arrive and everyone read on until nothing is left to do."""
-        if not self.is_subscribed:
-            self.subscribe()
         for _ in range(3):
+            if not self.is_subscribed:
+                self.subscribe()
+            self.audit()
             while self.in_flight or self.reading:
                 self.deliver()
                 self.answer_read()
-            self.audit()
-        while self.reading:
-            self.answer_read()
-        for viewer in self.viewers:
-            viewer.run()
+            for viewer in self.viewers:
+                viewer.run()
 
     def cursor(self, seq: int) -> str:
         return read_event(self.log[seq]).cursor
 
     def _note(self, read: Read | None) -> None:
         if read is not None:
-            self.reading = read
+            self.reading, self.answer = read, None
 
 
 class Watcher:
@@ -132,22 +147,27 @@ class Watcher:
         self.shown: list[str] = []
         self.moves: list[Any] = []
         self.reading: Read | None = None
+        self._answer: Page | None = None
 
     def run(self) -> Watcher:
-        """Go on until there is nothing to do; reads are answered at once."""
+        """Go on until there is nothing to do; reads are answered with what the log holds now."""
         while self.step():
             pass
         return self
 
     def step(self) -> bool:
         """Do one thing; False when there is nothing to do."""
-        if self.reading is not None:
-            read, self.reading = self.reading, None
-            self.subscription.on_page(self._world.page(read))
+        if self.reading is not None and self._answer is None:
+            self._answer = self._world.page(self.reading)
+            return True
+        if self._answer is not None:
+            page, self._answer, self.reading = self._answer, None, None
+            self.subscription.on_page(page)
+            self._world.note_top(page.top)
             return True
         move = self.subscription.advance()
         self._take(move)
-        return not isinstance(move, Wait | Ended)
+        return not isinstance(move, Contradiction | Wait | Ended)
 
     @property
     def resets(self) -> list[Restart]:
@@ -173,6 +193,8 @@ class Watcher:
                 self.moves.append(move)
             case Read():
                 self.reading = move
+            case Contradiction():
+                self._world.contradict()
             case Wait():
                 pass
 

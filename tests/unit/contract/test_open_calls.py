@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from worker.agent.open_calls import OpenAgent, OpenCalls, OpenTool
 from worker.contract.events import (
     AgentCompleted,
     AgentCompletedData,
@@ -14,6 +13,7 @@ from worker.contract.events import (
     ToolExecutingData,
     Usage,
 )
+from worker.contract.open_calls import OpenAgent, OpenCalls, OpenTool
 
 
 def envelope(agent_call_id: str) -> dict[str, Any]:

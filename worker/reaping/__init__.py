@@ -1,0 +1,6 @@
+"""What is done with runs that nobody works on, for both kinds of process: rules without I/O, and the steps to carry
+them out as generators that ask for their I/O. Web and worker drive them with the clients that they have (decision 8).
+
+Reading order: `asks` (what I/O is), `rules` (what is to be done), `ending` (closing a run, letting the next one begin),
+`sweep` (looking at all unfinished runs).
+"""
