@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 
-import { Conversation, isOver } from "../../web/static/js/conversation.js";
+import { ApiError } from "../../web/static/js/api.js";
+import { Conversation, isOver, isUnfinished } from "../../web/static/js/conversation.js";
 import { Outbox } from "../../web/static/js/outbox.js";
 import { golden } from "./golden.js";
 
@@ -206,6 +207,165 @@ test("a refresh that shows a run of another tab adds it once", async () => {
   await chat.refresh();
   await chat.refresh();
   assert.equal(chat.turns.length, 1);
+});
+
+const requests = () => calls.filter(([name]) => name === "startRun").map(([, request]) => request);
+
+async function openBusy() {
+  answers.thread = { title: "T", runs: [RUN] };
+  const chat = open("thr_1");
+  await chat.refresh();
+  answers.startRun = { run_id: "run_2", thread_id: "thr_1", state: "queued", ahead: 1 };
+  return chat;
+}
+
+test("a message that is sent while a run is going on waits for it, unless it is to stop it", async () => {
+  const chat = await openBusy();
+  chat.send("Second", null);
+  await settled();
+  answers.startRun = { run_id: "run_3", thread_id: "thr_1", state: "queued", ahead: 2 };
+  chat.send("Third", null, "interrupt");
+  await settled();
+  assert.deepEqual(
+    requests().map((request) => [request.message, request.when_busy]),
+    [
+      ["Second", "queue"],
+      ["Third", "interrupt"],
+    ],
+  );
+  assert.deepEqual(
+    chat.turns.map(({ question, stopping }) => [question, stopping]),
+    [
+      ["Question", true],
+      ["Second", true],
+      ["Third", false],
+    ],
+  );
+});
+
+test("an interrupting message that is refused stops nothing", async () => {
+  const chat = await openBusy();
+  answers.startRun = failure("A run is going on.", { code: "thread_busy", retryable: false });
+  chat.send("Second", null, "interrupt");
+  await settled();
+  assert.deepEqual(
+    chat.turns.map(({ phase, stopping }) => [phase, stopping]),
+    [
+      ["accepted", false],
+      ["failed", false],
+    ],
+  );
+});
+
+test("of several unfinished turns the first is the active one, the others wait", async () => {
+  const chat = await openBusy();
+  chat.send("Second", null);
+  assert.deepEqual([chat.activeTurn.question, isUnfinished(chat.turns[1])], ["Question", true]);
+  await settled();
+  assert.equal(chat.activeTurn.question, "Question");
+  const events = golden("simple_answer").map((event) => ({ ...event, run_id: "run_1" }));
+  chat.tell("run_1", events);
+  assert.equal(chat.activeTurn.question, "Second");
+});
+
+test("messages are delivered one after another, in the order in which they were written", async () => {
+  const chat = open(null);
+  let accept;
+  answers.startRun = () => new Promise((resolve) => (accept = resolve));
+  chat.send("First", null);
+  chat.send("Second", null);
+  await settled();
+  assert.equal(requests().length, 1);
+  accept({ run_id: "run_1", thread_id: "thr_1" });
+  await settled();
+  assert.deepEqual(
+    requests().map(({ message, thread_id: threadId }) => [message, threadId]),
+    [
+      ["First", undefined],
+      ["Second", "thr_1"],
+    ],
+  );
+});
+
+test("a message stands below what it follows, though the server's clock is ahead of ours", async () => {
+  const chat = await openBusy();
+  const ahead = Date.now() + 3_600_000;
+  answers.thread = { title: "T", runs: [{ ...RUN, created_at: ahead }] };
+  await chat.refresh();
+  chat.send("Second", null);
+  await chat.refresh();
+  assert.deepEqual(
+    chat.turns.map(({ question }) => question),
+    ["Question", "Second"],
+  );
+});
+
+const waiting = (runId) => golden("cancelled_in_approval").slice(0, 6).map((event) => ({ ...event, run_id: runId }));
+
+test("the calls that wait for a person are known as long as they do", async () => {
+  const chat = await openBusy();
+  chat.tell("run_1", waiting("run_1"));
+  assert.deepEqual(
+    chat.waitingTools.map(({ turn, agentName, tool }) => [turn.runId, agentName, tool.name]),
+    [["run_1", "corpus_admin", "delete_document"]],
+  );
+  answers.cancelRun = { run_id: "run_1", state: "waiting", stopping: true };
+  await chat.stop(chat.turns[0]);
+  assert.deepEqual(chat.waitingTools, []);
+});
+
+for (const code of ["gone", "not_found"]) {
+  test(`a run that was followed and is ${code} ends visibly, with what was told of it`, async () => {
+    const chat = await openBusy();
+    chat.tell("run_1", waiting("run_1"));
+    chat.refuse("run_1", { code, message: "Lost." });
+    const [turn] = chat.turns;
+    assert.deepEqual([turn.isLost, isOver(turn), chat.activeTurn], [true, true, null]);
+    assert.deepEqual(chat.waitingTools, []);
+    assert.equal(turn.story.calls.a1.parts[0].text, "I will remove what is out of date.");
+  });
+}
+
+test("a run that is refused for another reason is not lost", async () => {
+  const chat = await openBusy();
+  chat.refuse("run_1", { code: "too_many", message: "Too many." });
+  assert.deepEqual([chat.turns[0].isLost, chat.turns[0].loaded], [false, "failed"]);
+});
+
+test("a run that has ended keeps its end, though the server has lost it since", async () => {
+  const chat = await openBusy();
+  chat.tell(
+    "run_1",
+    golden("simple_answer").map((event) => ({ ...event, run_id: "run_1" })),
+  );
+  chat.refuse("run_1", { code: "gone", message: "Lost." });
+  assert.deepEqual([chat.turns[0].isLost, chat.turns[0].story.state], [false, "completed"]);
+});
+
+test("a thread that is gone is lost if a run in it goes on or is gone too, else it was deleted", async () => {
+  const isLost = async (run) => {
+    const chat = await openBusy();
+    answers.run = run;
+    return [await chat.isLost(), chat.turns[0].isLost];
+  };
+  assert.deepEqual(await isLost({ ...RUN, stopping: true }), [false, false]);
+  assert.deepEqual(await isLost({ ...RUN, state: "cancelled" }), [false, false]);
+  assert.deepEqual(await isLost(RUN), [true, false]);
+  assert.deepEqual(await isLost(new ApiError("not_found", "No such run.", { status: 404 })), [true, true]);
+  assert.deepEqual(await isLost(new ApiError("store_unavailable", "Away.", { status: 503 })), [false, false]);
+});
+
+test("a run whose events the server no longer knows is lost, one that cannot be reached is not", async () => {
+  const chat = await openBusy();
+  answers.thread = { title: "T", runs: [{ ...RUN, state: "failed" }] };
+  answers.events = new ApiError("store_unavailable", "Away.", { status: 503 });
+  await chat.refresh();
+  await settled();
+  assert.equal(chat.turns[0].isLost, false);
+  answers.events = new ApiError("not_found", "No such run.", { status: 404 });
+  await chat.refresh();
+  await settled();
+  assert.deepEqual([chat.turns[0].isLost, followed.size], [true, 0]);
 });
 
 test("a stop is shown until the story ends, and taken back when it did not reach the server", async () => {

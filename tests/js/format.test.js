@@ -6,11 +6,13 @@ import {
   dayGroup,
   formatBytes,
   formatDuration,
+  formatRemaining,
   formatRunningTime,
   plainLine,
   shorten,
 } from "../../web/static/js/helpers/format.js";
-import { failureWords, FAILURES } from "../../web/static/js/words.js";
+import { FAILURE_CODES } from "../../web/static/js/contract.js";
+import { decisionWords, failureWords, FAILURES } from "../../web/static/js/words.js";
 
 test("durations are as exact as they are worth", () => {
   const shown = [0, 7, 380, 4_200, 12_400, 60_000, 185_000].map(formatDuration);
@@ -19,6 +21,22 @@ test("durations are as exact as they are worth", () => {
 
 test("a growing duration counts whole seconds", () => {
   assert.deepEqual([-50, 400, 1_900, 61_500].map(formatRunningTime), ["0 s", "0 s", "1 s", "1 min 1 s"]);
+});
+
+test("the time that is left is told in the two units that matter", () => {
+  const left = [-5, 1, 8_000, 60_000, 552_000, 3_600_000, 18_120_000, 97_200_000, 86_400_000, 200_000_000];
+  assert.deepEqual(left.map(formatRemaining), [
+    "0 s",
+    "1 s",
+    "8 s",
+    "1 min",
+    "9 min 12 s",
+    "1 h",
+    "5 h 2 min",
+    "1 day 3 h",
+    "1 day",
+    "2 days",
+  ]);
 });
 
 test("sizes have the unit that suits them", () => {
@@ -42,6 +60,10 @@ test("threads are grouped by the calendar's days, not by hours", () => {
   );
 });
 
+test("every failure of the contract has words, and there are words for no other", () => {
+  assert.deepEqual(Object.keys(FAILURES).toSorted(), FAILURE_CODES.toSorted());
+});
+
 test("a failure does not say the same thing twice", () => {
   const message = "The model provider refused the key. Check it.";
   assert.deepEqual(failureWords({ code: "model_auth", message }), { title: FAILURES.model_auth, text: "Check it." });
@@ -50,6 +72,16 @@ test("a failure does not say the same thing twice", () => {
     text: "Odd.",
   });
   assert.deepEqual(failureWords(undefined), { title: "Something went wrong", text: "" });
+});
+
+test("a call that needed a yes says who or what has decided", () => {
+  const words = (decision, fields = {}, status = "ok") => decisionWords({ status, approval: { decision, ...fields } });
+  assert.equal(words("approved", { edited: false }), "You allowed this call.");
+  assert.equal(words("approved", { edited: true }), "You allowed this call with changed arguments.");
+  assert.equal(words("denied", {}, "denied"), "You denied this call.");
+  assert.equal(words("expired", {}, "denied"), "Nobody decided in time.");
+  assert.equal(words(null, {}, "cancelled"), "Stopped before anyone decided.");
+  assert.equal(words(null, {}, "interrupted"), "The run ended before anyone decided.");
 });
 
 test("Markdown in one line loses its marks, not its words", () => {

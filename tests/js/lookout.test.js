@@ -44,6 +44,8 @@ function conversation(threadId) {
     activeTurn: null,
     hasUnreached: false,
     hasUnsent: false,
+    wasLost: false,
+    isLost: async () => made.wasLost,
     looks: 0,
     resent: 0,
     refresh: async () => {
@@ -124,6 +126,14 @@ test("a thread that is gone is left, unless something was written for it", async
   await lookout.look();
   assert.equal(gone.length, 1);
   assert.equal(notice, "This chat has been deleted.");
+});
+
+test("a thread that the server has lost is not left: what is shown of it can be seen nowhere else", async () => {
+  chat.error = GONE;
+  chat.wasLost = true;
+  await lookout.look();
+  assert.deepEqual(gone, []);
+  assert.match(notice, /The server has lost this chat/);
 });
 
 test("a look that comes back after another chat was opened changes nothing", async () => {

@@ -17,12 +17,17 @@ beforeEach(() => {
   outbox = new Outbox({ storage });
 });
 
-const message = { threadId: null, text: "Hello", agent: null };
+const message = { threadId: null, text: "Hello", agent: null, whenBusy: "queue" };
 
 test("a message that was not confirmed survives a reload, with its key", () => {
   const { key } = outbox.add(message);
   const [kept] = new Outbox({ storage }).of(null);
   assert.deepEqual([kept.key, kept.text, kept.phase], [key, "Hello", "pending"]);
+});
+
+test("a message that was not confirmed still knows whether it may stop what is going on", () => {
+  outbox.add({ ...message, whenBusy: "interrupt" });
+  assert.equal(new Outbox({ storage }).of(null)[0].whenBusy, "interrupt");
 });
 
 test("keys are random and acceptable to the server", () => {

@@ -2,8 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { EVENT_TYPES } from "../../web/static/js/contract.js";
-import { knownTypes, newStory, reduce } from "../../web/static/js/story.js";
-import { answerOf, chartsOf, countWork, isFinished, unsaidResult } from "../../web/static/js/summary.js";
+import { abandon, knownTypes, newStory, reduce } from "../../web/static/js/story.js";
+import {
+  answerOf,
+  chartsOf,
+  countWork,
+  hasSpoken,
+  isFinished,
+  keepsTextInSteps,
+  unsaidResult,
+  waitingCalls,
+  waitingTools,
+} from "../../web/static/js/summary.js";
 import { event, golden, goldenNames, partsOfKind, picture, tell } from "./golden.js";
 
 const started = event(1, "agent_started", { input: "Question", model: "offline", tools: [] });
@@ -51,7 +61,7 @@ test("an answer of a crew shows four nested agents in the order of their calls",
     .filter((part) => part.kind === "agent")
     .map((part) => story.calls[part.callId].agentName);
   assert.deepEqual(nested, ["data", "optimization", "actions", "reporting"]);
-  assert.deepEqual(countWork(story), { agents: 4, tools: 7, problems: 0 });
+  assert.deepEqual(countWork(story), { agents: 4, tools: 7, failed: 0, unclear: 0 });
   assert.match(answerOf(story).text, /^\*\*South lost the most revenue/);
   assert.deepEqual(
     chartsOf(story).map((chart) => chart.chart),
@@ -119,7 +129,7 @@ test("a nested agent that failed does not fail the run", () => {
   assert.deepEqual([story.calls["a1.1"].state, story.state], ["failed", "completed"]);
 });
 
-test("text after discard_after_seq is gone when a run is resumed, what came before it stays", () => {
+test("text that a resumed run declares void is gone, what came before it stays", () => {
   const story = tell(golden("resumed"));
   assert.equal(answerOf(story).text, "You sold 4,120 units in January, 4,388 in February and 4,016 in March.");
   assert.deepEqual(textOf(story, "thought"), ["One grouped query is enough."]);
@@ -130,9 +140,12 @@ test("text after discard_after_seq is gone when a run is resumed, what came befo
   assert.equal(story.attempt, 2);
 });
 
+const resume = (seq, data) =>
+  event(seq, "run_resumed", { reason: "Lost.", discard_after_seq: 0, ...data }, { attempt: 2 });
+
 test("a resumed run cuts a text in the middle, at the event that was named", () => {
   const say = (seq, text, fields) => event(seq, "partial_result", { message_id: "m", text }, fields);
-  const resumed = event(5, "run_resumed", { reason: "lost", discard_after_seq: 3 }, { attempt: 2 });
+  const resumed = resume(5, { discard: { a1: 3 } });
   const story = tell([
     started,
     say(2, "one "),
@@ -142,6 +155,33 @@ test("a resumed run cuts a text in the middle, at the event that was named", () 
     say(6, "three", { attempt: 2 }),
   ]);
   assert.deepEqual(textOf(story, "message"), ["one two three"]);
+});
+
+test("a resumed run cuts the text of the agents that it names, and of no others", () => {
+  const nested = { agent_name: "data", agent_call_id: "a1.1", parent_call_id: "a1" };
+  const events = [
+    started,
+    say(2, "a1.m1", "whole"),
+    event(3, "agent_started", { input: "Task", model: null, tools: [] }, nested),
+    event(4, "partial_result", { message_id: "a1.1.m1", text: "half" }, nested),
+  ];
+  const texts = (data) => textOf(tell([...events, resume(5, data)]), "message");
+  assert.deepEqual(texts({ discard: { "a1.1": 3 } }), ["whole"]);
+  assert.deepEqual(texts({ discard: { "a1.1": 3, constructor: 0 } }), ["whole"]);
+  assert.deepEqual(texts({ discard: {} }), ["whole", "half"]);
+  assert.deepEqual(texts({}), ["whole", "half"], "nothing is void in events that do not say so");
+});
+
+test("a tool call that is open when the run is resumed goes on until it is completed", () => {
+  const resumed = [started, call(2), resume(3, { discard: {} })];
+  const status = (events) => partsOfKind(tell(events), "tool")[0].status;
+  assert.equal(status(resumed), "running");
+  const done = { call_id: "a1.t2", tool_name: "add", status: "ok", duration_ms: 1, result: 3, error: null };
+  assert.equal(status([...resumed, event(4, "tool_completed", done, { attempt: 2 })]), "ok");
+});
+
+test("a call of which nobody knows whether it happened is counted neither as done nor as failed", () => {
+  assert.deepEqual(countWork(tell(golden("resumed"))), { agents: 0, tools: 2, failed: 0, unclear: 1 });
 });
 
 test("partial text of a stopped run is kept", () => {
@@ -160,6 +200,74 @@ test("a run that waits for a person says so until there is a decision", () => {
   assert.deepEqual(states.slice(0, 4), ["running", "running", "waiting", "running"]);
   const decisions = partsOfKind(tell(golden("approvals")), "tool").map((tool) => tool.approval.decision);
   assert.deepEqual(decisions, ["approved", "denied", "expired"]);
+  const edited = partsOfKind(tell(golden("approvals")), "tool").map((tool) => tool.approval.edited);
+  assert.deepEqual(edited, [true, false, false]);
+});
+
+const ask = (seq, callId) =>
+  event(seq, "approval_requested", {
+    call_id: callId,
+    tool_name: "add",
+    arguments: { a: 1 },
+    arguments_hash: "abc",
+    expires_at: 99_000,
+    editable: true,
+  });
+const decide = (seq, callId) => event(seq, "approval_resolved", { call_id: callId, decision: "approved", by: "usr_1" });
+const names = (story) => waitingTools(story).map(({ agentName, tool }) => [agentName, tool.callId]);
+
+test("a run waits as long as any of its calls does", () => {
+  const events = [started, call(2), ask(3, "a1.t2"), call(4), ask(5, "a1.t4"), decide(6, "a1.t2"), decide(7, "a1.t4")];
+  const after = (count) => tell(events.slice(0, count));
+  assert.deepEqual(names(after(5)), [
+    ["data", "a1.t2"],
+    ["data", "a1.t4"],
+  ]);
+  assert.deepEqual([after(6).state, names(after(6))], ["waiting", [["data", "a1.t4"]]]);
+  assert.deepEqual([after(7).state, names(after(7))], ["running", []]);
+});
+
+test("a waiting call knows what the card needs, before and after a resume", () => {
+  const events = [started, call(2), ask(3, "a1.t2"), resume(4, { discard: {} })];
+  for (const count of [3, 4]) {
+    const [{ tool }] = waitingTools(tell(events.slice(0, count)));
+    const { expiresAt, hash, editable, decision } = tool.approval;
+    assert.deepEqual([expiresAt, hash, editable, decision], [99_000, "abc", true, null]);
+  }
+});
+
+test("an approval of an older writer can be shown too", () => {
+  const old = event(3, "approval_requested", { call_id: "a1.t2", arguments: { a: 1 }, expires_at: 9 });
+  const [{ tool }] = waitingTools(tell([started, call(2), old]));
+  assert.deepEqual([tool.name, tool.approval.hash, tool.approval.editable], ["add", "", false]);
+});
+
+test("the agents around a waiting call are known, so that none of them is folded", () => {
+  const events = golden("cancelled_in_approval");
+  assert.deepEqual(waitingCalls(tell(events.slice(0, 6))), new Set(["a1.1", "a1"]));
+  assert.deepEqual(waitingCalls(tell(events)), new Set());
+});
+
+test("a stop while a person is asked ends the question and keeps the text", () => {
+  const story = tell(golden("cancelled_in_approval"));
+  const [tool] = partsOfKind(story, "tool");
+  assert.deepEqual([story.state, tool.status, tool.approval.decision], ["cancelled", "cancelled", null]);
+  assert.deepEqual([names(story), hasSpoken(story)], [[], true]);
+  assert.deepEqual(textOf(story, "message"), ["I will remove what is out of date."]);
+});
+
+test("what was said before a stop is looked for among the steps only if it stands nowhere else", () => {
+  assert.equal(keepsTextInSteps(tell(golden("cancelled_in_approval"))), true);
+  assert.equal(keepsTextInSteps(tell(golden("cancelled_in_approval").slice(0, 6))), false, "not before its end");
+  assert.equal(keepsTextInSteps(tell(golden("cancelled_in_answer"))), false);
+  assert.equal(keepsTextInSteps(tell(golden("crew_answer"))), false);
+});
+
+test("the story of a run that is lost ends, with what was told of it", () => {
+  const story = abandon(tell(golden("cancelled_in_approval").slice(0, 6)), 5_000);
+  assert.deepEqual([story.state, isFinished(story), names(story)], ["failed", true, []]);
+  assert.equal(partsOfKind(story, "tool")[0].status, "interrupted");
+  assert.deepEqual(textOf(story, "message"), ["I will remove what is out of date."]);
 });
 
 test("an answer that is not text is kept as it is", () => {

@@ -176,3 +176,32 @@ test("a client cut off twenty times shows what an undisturbed one shows", () => 
   cut.receive(events.slice(after));
   assert.deepEqual(picture(tell(got)), picture(tell(events)));
 });
+
+test("what was shown while there is no connection is told to the next one, and only then is the run left", () => {
+  follow();
+  subscriptions.receive(at(1));
+  isConnected = false;
+  subscriptions.shown("run_1", 1);
+  subscriptions.leave("run_1");
+  assert.equal(subscriptions.size, 1);
+  isConnected = true;
+  sent.length = 0;
+  subscriptions.resume();
+  assert.deepEqual(sent, [
+    { op: "subscribe", run_id: "run_1", after: "1-00000000" },
+    { op: "ack", run_id: "run_1", seq: 1 },
+    { op: "unsubscribe", run_id: "run_1" },
+  ]);
+  assert.equal(subscriptions.size, 0);
+});
+
+test("a run that is followed again before it could be left is followed on", () => {
+  follow();
+  isConnected = false;
+  subscriptions.shown("run_1", 1);
+  subscriptions.leave("run_1");
+  subscriptions.follow("run_1");
+  isConnected = true;
+  subscriptions.resume();
+  assert.equal(subscriptions.size, 1);
+});

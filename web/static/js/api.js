@@ -1,5 +1,8 @@
 // The HTTP calls. Each answers with the decoded JSON or throws an ApiError whose message a person can read.
 
+import { parseExactly } from "./helpers/json.js";
+import { learnTime } from "./helpers/timing.js";
+
 const TIMEOUT = 30_000;
 
 /** `code` is the server's, or "network" when no answer came; `retryable` says whether the same call may work later. */
@@ -28,6 +31,8 @@ export const api = {
   events: (runId, after) =>
     call("GET", `/api/runs/${encodeURIComponent(runId)}/events?after=${encodeURIComponent(after)}`),
   cancelRun: (runId) => call("POST", `/api/runs/${encodeURIComponent(runId)}/cancel`),
+  approval: (runId, callId) => call("GET", approvalUrl(runId, callId), undefined, parseExactly),
+  decide: (runId, callId, decision) => call("POST", approvalUrl(runId, callId), decision),
   files: async () => (await call("GET", "/api/files")).files,
   deleteFile: (fileId) => call("DELETE", `/api/files/${encodeURIComponent(fileId)}`),
 };
@@ -35,6 +40,10 @@ export const api = {
 /** Address of a tool result that was too large for its event. */
 export function resultUrl(runId, callId) {
   return `/api/runs/${encodeURIComponent(runId)}/tool_calls/${encodeURIComponent(callId)}/result`;
+}
+
+function approvalUrl(runId, callId) {
+  return `/api/runs/${encodeURIComponent(runId)}/approvals/${encodeURIComponent(callId)}`;
 }
 
 /** Read the error of an HTTP answer; `body` is its text. */
@@ -47,11 +56,12 @@ export function errorFrom(status, body) {
   }
 }
 
-async function call(method, path, body) {
+async function call(method, path, body, parse = JSON.parse) {
   const response = await request(method, path, body);
+  learnTime(Date.parse(response.headers.get("Date") ?? ""));
   const text = await response.text();
   if (!response.ok) throw errorFrom(response.status, text);
-  return text === "" ? null : JSON.parse(text);
+  return text === "" ? null : parse(text);
 }
 
 async function request(method, path, body) {

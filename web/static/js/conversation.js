@@ -1,15 +1,16 @@
 // One thread as this page knows it: its turns, each a question and the story of the run that answers it. Knows no DOM.
 
 import { FINISHED_STATES } from "./contract.js";
-import { newStory, reduce } from "./story.js";
-import { isFinished } from "./summary.js";
+import { abandon, newStory, reduce } from "./story.js";
+import { isFinished, waitingTools } from "./summary.js";
 
 // The server never said no to these: the same message may well work once it can be reached.
 const UNREACHED = ["network", "store_unavailable", "unexpected"];
 
 /**
  * A turn's `phase` is pending (not confirmed by the server), failed (the server could not be told, `error` says why) or
- * accepted. `loaded` says how much of the story is here: no · busy · yes · failed.
+ * accepted. `loaded` says how much of the story is here: no · busy · yes · failed. `isLost` is true when the server has
+ * lost a run that was followed.
  */
 export class Conversation {
   turns = [];
@@ -21,6 +22,8 @@ export class Conversation {
   #subscriptions;
   #on;
   #isOpen = true;
+  #isThreadLost = false;
+  #lastDelivery = Promise.resolve();
 
   /** `on` has onChange(turn), onTurns(), onThread(threadId), onProblem(error). */
   constructor({ threadId, api, outbox, subscriptions, ...on }) {
@@ -32,11 +35,16 @@ export class Conversation {
     this.turns = outbox.of(threadId).map(turnOfMessage);
   }
 
-  /** The turn whose run is not over, or null. */
+  /** The turn that is to be answered next, or null: the first whose run is not over, else a message on its way. */
   get activeTurn() {
-    return (
-      this.turns.findLast((turn) => turn.phase === "pending" || (turn.phase === "accepted" && !isOver(turn))) ?? null
-    );
+    const unfinished = this.turns.filter(isUnfinished);
+    return unfinished.find(({ phase }) => phase === "accepted") ?? unfinished[0] ?? null;
+  }
+
+  /** The tool calls that wait for a person's yes, as `{turn, agentName, tool}`; not those that are being stopped. */
+  get waitingTools() {
+    const turns = this.turns.filter(({ stopping }) => !stopping);
+    return turns.flatMap((turn) => waitingTools(turn.story).map((waiting) => ({ turn, ...waiting })));
   }
 
   /** True when a message waits for the server to be reached again. */
@@ -66,9 +74,14 @@ export class Conversation {
     this.#on.onTurns();
   }
 
-  /** Send a message; it is shown at once and kept until the server has it. */
-  send(text, agent) {
-    const turn = turnOfMessage(this.#outbox.add({ threadId: this.threadId, text, agent }));
+  /**
+   * Send a message; it is shown at once and kept until the server has it. `whenBusy` says what is to happen if a run is
+   * going on: "queue" answers it after that run, "interrupt" stops that run.
+   */
+  send(text, agent, whenBusy = "queue") {
+    // Last in this list, even if the server's clock, which dates the others, is ahead of ours.
+    const createdAt = Math.max(Date.now(), (this.turns.at(-1)?.createdAt ?? 0) + 1);
+    const turn = turnOfMessage(this.#outbox.add({ threadId: this.threadId, text, agent, whenBusy }, createdAt));
     this.turns.push(turn);
     this.#on.onTurns();
     this.#deliver(turn);
@@ -107,6 +120,9 @@ export class Conversation {
     this.#change(turn, { loaded: "busy" });
     try {
       for (let more = true; more && this.#isOpen;) more = await this.#loadPage(turn);
+      // Nobody has seen how it ended: followed for as long as it takes to say that somebody does now.
+      if (this.#isOpen && isFinished(turn.story) && turn.run?.outcome_seen_at === 0)
+        this.#subscriptions.follow(turn.runId, turn.story);
       this.#change(turn, { loaded: "yes" });
     } catch (error) {
       this.#change(turn, { loaded: "failed", error });
@@ -125,10 +141,22 @@ export class Conversation {
     if (turn) this.#change(turn, { story: newStory(runId) });
   }
 
-  /** The server does not let us follow a run. */
+  /**
+   * The server has no such thread: has it lost it? Else it was deleted, which stops the runs in it. What was lost can
+   * be seen on this page only.
+   */
+  async isLost() {
+    const turns = this.turns.filter((turn) => turn.phase === "accepted" && !isOver(turn));
+    await Promise.all(turns.map((turn) => this.#checkRun(turn)));
+    return this.#isThreadLost || this.turns.some(({ isLost }) => isLost);
+  }
+
+  /** The server does not let us follow a run, or has none of this name any more. */
   refuse(runId, error) {
     const turn = this.#turnOfRun(runId);
-    if (turn) this.#change(turn, { loaded: "failed", error });
+    if (!turn || isFinished(turn.story)) return;
+    if (error.code === "gone" || error.code === "not_found") this.#lose(turn);
+    else this.#change(turn, { loaded: "failed", error });
   }
 
   /** What is told of a turn is on the screen now. */
@@ -143,13 +171,19 @@ export class Conversation {
     for (const turn of this.turns) if (turn.runId) this.#subscriptions.leave(turn.runId);
   }
 
-  async #deliver(turn) {
+  // One after another: they are answered in the order in which they arrive, and the first one makes the thread.
+  #deliver(turn) {
     this.#update(turn, { phase: "pending", error: null });
+    this.#lastDelivery = this.#lastDelivery.then(() => this.#post(turn));
+  }
+
+  async #post(turn) {
     const request = {
       message: turn.question,
       idempotency_key: turn.key,
       thread_id: this.threadId ?? undefined,
       agent: turn.agent ?? undefined,
+      when_busy: turn.whenBusy ?? undefined,
     };
     try {
       this.#accept(turn, await this.#api.startRun(request));
@@ -163,14 +197,22 @@ export class Conversation {
 
   #accept(turn, answer) {
     this.#outbox.remove(turn.key);
+    this.#settle(answer.thread_id);
     if (!this.#isOpen) return;
     const twin = this.#turnOfRun(answer.run_id);
     if (twin && twin !== turn) this.turns = this.turns.filter((other) => other !== twin);
-    this.#settle(answer.thread_id);
     if (answer.thread_id !== this.threadId) return this.#leaveOut(turn);
     this.#change(turn, { phase: "accepted", runId: answer.run_id, story: newStory(answer.run_id), loaded: "yes" });
     this.#subscriptions.follow(answer.run_id);
+    if (turn.whenBusy === "interrupt") this.#stoppedFor(turn);
     return this.#on.onThread(answer.thread_id);
+  }
+
+  // The server has been asked to stop what went before; until that shows in the stories, say so.
+  #stoppedFor(turn) {
+    for (const earlier of this.turns.slice(0, this.turns.indexOf(turn))) {
+      if (earlier.phase === "accepted" && !isOver(earlier)) this.#change(earlier, { stopping: true });
+    }
   }
 
   // The first message of a new chat has made its thread: what waits beside it belongs there too.
@@ -192,6 +234,8 @@ export class Conversation {
     let turn = this.#turnOfRun(run.run_id);
     if (!turn) this.turns.push((turn = turnOfRun(run)));
     turn.run = run;
+    // The server's clock from now on: turns are sorted by it.
+    turn.createdAt = run.created_at;
     turn.stopping ||= run.stopping;
     if (isFinished(turn.story)) return;
     if (FINISHED_STATES.includes(run.state)) {
@@ -207,9 +251,27 @@ export class Conversation {
     try {
       for (let more = true; more && this.#isOpen && !isFinished(turn.story);) more = await this.#loadPage(turn);
     } catch (error) {
-      // The next refresh tries again; until then the run is shown as done, without its last steps.
       if (error.name !== "ApiError") throw error;
+      // Else the next refresh tries again; until then the run is shown as done, without its last steps.
+      if (error.status === 404) this.#lose(turn);
     }
+  }
+
+  async #checkRun(turn) {
+    try {
+      const { state, stopping } = await this.#api.run(turn.runId);
+      this.#isThreadLost ||= !stopping && !FINISHED_STATES.includes(state);
+    } catch (error) {
+      if (error.name !== "ApiError") throw error;
+      if (error.status === 404 && !isOver(turn)) this.#lose(turn);
+    }
+  }
+
+  // Its log has vanished with the server's store. What was written so far is shown as long as this page is open.
+  #lose(turn) {
+    this.#subscriptions.leave(turn.runId);
+    const story = abandon(turn.story, turn.story.lastAt || turn.createdAt);
+    this.#change(turn, { isLost: true, loaded: "failed", story });
   }
 
   async #loadPage(turn) {
@@ -245,13 +307,18 @@ export function isOver(turn) {
   return isFinished(turn.story) || (turn.run !== null && FINISHED_STATES.includes(turn.run.state));
 }
 
+/** True for a turn whose answer is still to come. */
+export function isUnfinished(turn) {
+  return turn.phase === "pending" || (turn.phase === "accepted" && !isOver(turn));
+}
+
 function isUnreached({ phase, error }) {
   return phase === "failed" && error.retryable && UNREACHED.includes(error.code);
 }
 
-function turnOfMessage({ key, text, agent, phase, error, createdAt }) {
-  const fields = { key, question: text, agent, phase, error, createdAt };
-  return { ...fields, runId: null, run: null, story: newStory(null), stopping: false, loaded: "no" };
+function turnOfMessage({ key, text, agent, whenBusy = null, phase, error, createdAt }) {
+  const fields = { key, question: text, agent, whenBusy, phase, error, createdAt };
+  return { ...fields, runId: null, run: null, story: newStory(null), stopping: false, loaded: "no", isLost: false };
 }
 
 function turnOfRun(run) {
@@ -259,9 +326,12 @@ function turnOfRun(run) {
     key: run.run_id,
     question: run.message,
     agent: run.agent,
+    whenBusy: null,
     createdAt: run.created_at,
     runId: run.run_id,
     run,
+    phase: "accepted",
+    error: null,
   };
-  return { ...fields, phase: "accepted", error: null, story: newStory(run.run_id), stopping: false, loaded: "no" };
+  return { ...fields, story: newStory(run.run_id), stopping: false, loaded: "no", isLost: false };
 }

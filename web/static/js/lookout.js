@@ -43,7 +43,7 @@ export class Lookout {
     const error = await failureOf(conversation.refresh());
     // Another one was opened meanwhile, which has begun a look of its own.
     if (conversation !== this.#on.conversation()) return;
-    if (error?.status === 404) this.#gone(conversation);
+    if (error?.status === 404) await this.#gone(conversation);
     else await this.#settle(conversation, error);
     if (conversation === this.#on.conversation()) this.#schedule();
   }
@@ -58,12 +58,18 @@ export class Lookout {
     if (conversation === this.#on.conversation()) this.#on.onNotice(this.#noticeFor(conversation, error));
   }
 
-  // What was written for a thread that is gone must not go with it.
-  #gone(conversation) {
+  // What was written for a thread that is gone, or can be seen nowhere else any more, must not go with it.
+  async #gone(conversation) {
     this.#tries = 0;
-    if (!conversation.hasUnsent) return this.#on.onGone(conversation);
+    const isLost = await conversation.isLost();
+    if (conversation !== this.#on.conversation()) return undefined;
+    if (!conversation.hasUnsent && !isLost) return this.#on.onGone(conversation);
     conversation.resendUnreached();
-    return this.#on.onNotice("This chat has been deleted.");
+    return this.#on.onNotice(
+      isLost
+        ? "The server has lost this chat. What you see is all that is left of it."
+        : "This chat has been deleted.",
+    );
   }
 
   #noticeFor(conversation, error) {

@@ -1,6 +1,7 @@
 // Wires the parts together. The only file that looks up elements of the page.
 
 import { api } from "./api.js";
+import { Approval } from "./approval.js";
 import { Belongings } from "./belongings.js";
 import { Connection } from "./connection.js";
 import { Conversation } from "./conversation.js";
@@ -15,6 +16,7 @@ import { Outbox } from "./outbox.js";
 import { Peers } from "./peers.js";
 import { Sidebar } from "./sidebar.js";
 import { Subscriptions } from "./subscriptions.js";
+import { viewerId } from "./viewer.js";
 import { ComposerView } from "./views/composer.js";
 import { ConversationView } from "./views/conversation.js";
 import { FilesView, UploadsView } from "./views/files.js";
@@ -22,6 +24,7 @@ import { announce, ConnectionStatus, showNotice, showProblem } from "./views/sta
 import { SurroundingsView } from "./views/surroundings.js";
 import { wireTheme } from "./views/theme.js";
 import { ThreadsView } from "./views/threads.js";
+import { WaitingView } from "./views/waiting.js";
 import { WelcomeView } from "./views/welcome.js";
 
 const element = (id) => document.getElementById(id);
@@ -49,17 +52,20 @@ const subscriptions = new Subscriptions({
     learnTime(events.at(-1).at);
     conversation.tell(runId, events);
     if (events.at(-1).terminal) ended(events.at(-1));
+    // A hidden page draws no frames, but its title should still say that it waits for a person.
+    if (events.some(({ type }) => type === "approval_requested")) surroundings.update(conversation, library);
   },
   onReset: (runId) => conversation.restart(runId),
   onLive: () => {},
   onRefused: (runId, error) => {
     conversation.refuse(runId, error);
+    announce(element("announcer"), error.message);
     monitor.rest();
   },
 });
 
 const monitor = new Monitor({
-  connect: (handlers) => new Connection(`${location.protocol.replace("http", "ws")}//${location.host}/ws`, handlers),
+  connect: (handlers) => new Connection(socketUrl(), handlers),
   isWanted: () => subscriptions.size > 0,
   renew: () => api.session().catch(() => {}),
   onOpen: () => subscriptions.resume(),
@@ -110,12 +116,14 @@ const composer = new ComposerView(
     text: element("message"),
     send: element("send"),
     stop: element("stop"),
+    choice: element("choice"),
+    interrupt: element("interrupt"),
     attach: element("attach"),
     picker: element("picker"),
     agent: element("agent"),
   },
   {
-    onSend: (text, agent) => send(text, agent),
+    onSend: (text, agent, whenBusy) => send(text, agent, whenBusy),
     onStop: () => conversation.activeTurn && conversation.stop(conversation.activeTurn),
     onFiles: (chosen) => belongings.addAll(chosen),
     onDraft: (text) => outbox.saveDraft(conversation.threadId, text),
@@ -124,13 +132,14 @@ const composer = new ComposerView(
 
 const turns = new ConversationView(element("turns"), element("scroller"), {
   onStop: (turn) => conversation.stop(turn),
-  onRetry: (turn) => (conversation.activeTurn ? composer.focus() : send(turn.question, turn.agent)),
+  onRetry: (turn) => send(turn.question, turn.agent),
   onResend: (turn) => conversation.resend(turn),
   onResendElsewhere: (turn) => sendElsewhere(turn),
   onDiscard: (turn) => conversation.discard(turn),
   onLoad: (turn) => loadAgain(turn),
   onDrawn: (turn) => drawn(turn),
   isReading: () => !tail.following,
+  openApproval: (runId, tool, onChange) => new Approval({ api, runId, tool, onChange }),
 });
 
 const welcome = new WelcomeView(element("welcome"), {
@@ -138,9 +147,15 @@ const welcome = new WelcomeView(element("welcome"), {
   onSample: (question) => askSample(question),
 });
 
+const waiting = new WaitingView(
+  { line: element("waiting"), text: element("waiting-text"), show: element("show-waiting") },
+  { onShow: () => turns.showApproval(), onNews: (text) => announce(element("announcer"), text) },
+);
+
 const surroundings = new SurroundingsView({
   composer,
   welcome,
+  waiting,
   title: element("title"),
   model: element("model"),
   badge: element("offline-badge"),
@@ -179,6 +194,10 @@ function go(threadId) {
   composer.focus();
 }
 
+function socketUrl() {
+  return `${location.protocol.replace("http", "ws")}//${location.host}/ws?viewer=${viewerId()}`;
+}
+
 function threadOfAddress() {
   return /^\/t\/([\w-]+)$/.exec(location.pathname)?.[1] ?? null;
 }
@@ -202,9 +221,9 @@ function settle(threadId) {
   showTurns();
 }
 
-function send(text, agent) {
+function send(text, agent, whenBusy) {
   uploads.clearDone();
-  conversation.send(text, agent);
+  conversation.send(text, agent, whenBusy);
   tail.jump();
   announce(element("announcer"), "Sent.");
 }

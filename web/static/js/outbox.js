@@ -1,6 +1,8 @@
 // Messages that the server has not confirmed yet, and the draft of each thread. Kept in sessionStorage, so that a reload, a
 // crash of the tab or a dead network loses neither; sent again with the same idempotency key, so that none becomes two runs.
 
+import { randomHex } from "./helpers/random.js";
+
 const OUTBOX = "outloud.outbox";
 const DRAFT = "outloud.draft.";
 
@@ -8,7 +10,7 @@ export class Outbox {
   #storage;
   #newKey;
 
-  constructor({ storage = globalThis.sessionStorage, newKey = randomKey } = {}) {
+  constructor({ storage = globalThis.sessionStorage, newKey = () => randomHex(16) } = {}) {
     this.#storage = storage;
     this.#newKey = newKey;
   }
@@ -18,9 +20,10 @@ export class Outbox {
     return this.#read().filter((message) => message.threadId === threadId);
   }
 
-  /** Put a message in before it is sent for the first time. */
-  add({ threadId, text, agent }, now = Date.now()) {
-    const message = { key: this.#newKey(), threadId, text, agent, phase: "pending", error: null, createdAt: now };
+  /** Put a message in before it is sent for the first time; `whenBusy` is what it asks for if a run is going on. */
+  add({ threadId, text, agent, whenBusy }, now = Date.now()) {
+    const fields = { threadId, text, agent, whenBusy };
+    const message = { key: this.#newKey(), ...fields, phase: "pending", error: null, createdAt: now };
     this.#write([...this.#read(), message]);
     return message;
   }
@@ -57,9 +60,4 @@ export class Outbox {
   #write(messages) {
     this.#storage.setItem(OUTBOX, JSON.stringify(messages));
   }
-}
-
-// crypto.randomUUID exists in secure contexts only, and a laptop on the local network often is not one.
-function randomKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -34,6 +34,16 @@ export function reduce(story, event) {
   return event.terminal ? closeStory(told, event) : told;
 }
 
+/** End the story of a run that the server has lost: nothing follows, and its last event will never come. */
+export function abandon(story, at) {
+  return { ...story, calls: closeCalls(story.calls, at), state: "failed", endedAt: at };
+}
+
+/** True for a part that is a tool call waiting for a person's yes. */
+export function awaitsDecision(part) {
+  return isRunningTool(part) && part.approval?.decision === null;
+}
+
 /** The event types that have a step of their own. */
 export function knownTypes() {
   return Object.keys(STEPS);
@@ -82,7 +92,7 @@ function startAgent(story, event) {
     parts: earlier?.parts ?? [],
   };
   const next = { ...story, calls: { ...story.calls, [id]: call } };
-  if (earlier) return { ...next, state: "running" };
+  if (earlier) return withLiveState(next);
   if (parentId !== null && story.calls[parentId])
     return addPart(next, parentId, { kind: "agent", key: `c:${id}`, callId: id });
   return { ...next, rootId: story.rootId ?? id, state: "running", startedAt: story.startedAt || event.at };
@@ -141,26 +151,38 @@ function completeTool(story, event) {
     error,
   } = event.data;
   const change = { name, status, durationMs, result, resultBytes, truncated, error, progress: null, endedAt: event.at };
-  return changeTool(story, event, callId, change);
+  const next = changeTool(story, event, callId, change);
+  return next.state === "waiting" ? withLiveState(next) : next;
 }
 
 function requestApproval(story, event) {
-  const { call_id: callId, arguments: args, expires_at: expiresAt } = event.data;
-  const next = changeTool(story, event, callId, { arguments: args, approval: { expiresAt, decision: null, by: null } });
-  return { ...next, state: "waiting" };
+  const {
+    call_id: callId,
+    tool_name: name,
+    arguments: args,
+    arguments_hash: hash = "",
+    expires_at: expiresAt,
+    editable = false,
+  } = event.data;
+  const approval = { expiresAt, hash, editable, decision: null, by: null, edited: false };
+  return withLiveState(changeTool(story, event, callId, { ...(name && { name }), arguments: args, approval }));
 }
 
 function resolveApproval(story, event) {
-  const { call_id: callId, decision, by } = event.data;
-  const next = changeTool(story, event, callId, { approval: { expiresAt: 0, decision, by } });
-  return { ...next, state: "running" };
+  const { call_id: callId, decision, by, edited = false } = event.data;
+  const approval = { expiresAt: 0, hash: "", editable: false, decision, by, edited };
+  return withLiveState(changeTool(story, event, callId, { approval }));
 }
 
+// Tool calls that are still open stay so: one that may be repeated goes on, any other is closed by an event.
 function resumeRun(story, event) {
-  const { reason, discard_after_seq: last } = event.data;
-  const calls = Object.fromEntries(Object.entries(story.calls).map(([id, call]) => [id, discardText(call, last)]));
+  const { reason, discard = {} } = event.data;
+  const calls = { ...story.calls };
+  for (const [id, last] of Object.entries(discard)) {
+    if (Object.hasOwn(calls, id)) calls[id] = discardText(calls[id], last);
+  }
   const notice = { kind: "notice", key: `n:${event.seq}`, reason, attempt: event.attempt };
-  return addPart({ ...story, calls, state: "running" }, event.agent_call_id, notice);
+  return withLiveState(addPart({ ...story, calls }, event.agent_call_id, notice));
 }
 
 function completeAgent(story, event) {
@@ -190,9 +212,12 @@ function endAgent(story, event, outcome) {
 // What the last event leaves open was cut off with it. The contract forbids open tool calls here, but a spinner that never
 // ends would be the worst way to learn that it was broken.
 function closeStory(story, event) {
-  const calls = Object.fromEntries(Object.entries(story.calls).map(([id, call]) => [id, closeCall(call, event.at)]));
-  const root = calls[story.rootId];
-  return { ...story, calls, state: root?.state ?? "failed", endedAt: event.at };
+  const calls = closeCalls(story.calls, event.at);
+  return { ...story, calls, state: calls[story.rootId]?.state ?? "failed", endedAt: event.at };
+}
+
+function closeCalls(calls, at) {
+  return Object.fromEntries(Object.entries(calls).map(([id, call]) => [id, closeCall(call, at)]));
 }
 
 function closeCall(call, at) {
@@ -209,6 +234,12 @@ function interrupt(tool, at) {
 
 function isRunningTool(part) {
   return part.kind === "tool" && part.status === "running";
+}
+
+// Several calls may wait at once, and others go on beside them.
+function withLiveState(story) {
+  const isWaiting = Object.values(story.calls).some((call) => call.parts.some(awaitsDecision));
+  return { ...story, state: isWaiting ? "waiting" : "running" };
 }
 
 function emptyTool(callId, name) {

@@ -36,23 +36,35 @@ export class Subscriptions {
 
   /** Follow a run from `after`, `{seq, cursor}` of the last event that is shown, or from its beginning. */
   follow(runId, { seq = 0, cursor = "" } = {}) {
-    if (this.#runs.has(runId)) return;
-    const run = { seq, cursor, askedAt: null, topSeen: 0, acked: 0, shown: 0, ackTimer: null };
+    const known = this.#runs.get(runId);
+    if (known) {
+      known.isLeaving = false;
+      return;
+    }
+    const run = { seq, cursor, askedAt: null, topSeen: 0, acked: 0, shown: 0, ackTimer: null, isLeaving: false };
     this.#runs.set(runId, run);
     this.#ask(runId, run);
   }
 
+  /** Follow a run no longer; without a connection only once the next one has taken what the person was shown. */
   leave(runId) {
     const run = this.#runs.get(runId);
     if (!run) return;
     this.#acknowledge(runId, run);
+    if (run.shown > run.acked) {
+      run.isLeaving = true;
+      return;
+    }
     this.#runs.delete(runId);
     this.#send({ op: "unsubscribe", run_id: runId });
   }
 
   /** A new connection is open: ask for everything from where it was left. */
   resume() {
-    for (const [runId, run] of this.#runs) this.#ask(runId, run);
+    for (const [runId, run] of [...this.#runs]) {
+      this.#ask(runId, run);
+      if (run.isLeaving) this.leave(runId);
+    }
   }
 
   /** The person has seen the run up to this event; told to the server at most once a second. */

@@ -1,5 +1,7 @@
 // What a story comes to: answers to the questions that views ask of it. Pure, like the story itself.
 
+import { awaitsDecision } from "./story.js";
+
 /** True once nothing follows in this run. */
 export function isFinished(story) {
   return story.endedAt > 0;
@@ -44,12 +46,48 @@ export function unsaidResult(call) {
   return said ? null : call.result;
 }
 
-/** How much work went into a story: `{agents, tools, problems}`, the root agent not counted. */
+/** How much work went into a story: `{agents, tools, failed, unclear}`, the root agent not counted. */
 export function countWork(story) {
   const calls = Object.values(story.calls);
-  const tools = calls.flatMap((call) => call.parts.filter((part) => part.kind === "tool"));
-  const problems = tools.filter((tool) => tool.status === "error" || tool.status === "interrupted").length;
-  return { agents: Math.max(0, calls.length - 1), tools: tools.length, problems };
+  const each = calls.map(countTools);
+  const sum = (name) => each.reduce((total, counts) => total + counts[name], 0);
+  return { agents: Math.max(0, calls.length - 1), tools: sum("tools"), failed: sum("failed"), unclear: sum("unclear") };
+}
+
+/** The tool calls of one agent call: `{tools, failed, unclear}`; of an unclear one nobody knows whether it happened. */
+export function countTools(call) {
+  const tools = call.parts.filter((part) => part.kind === "tool");
+  const having = (status) => tools.filter((tool) => tool.status === status).length;
+  return { tools: tools.length, failed: having("error"), unclear: having("interrupted") };
+}
+
+/** True when the root agent has said anything. */
+export function hasSpoken(story) {
+  return story.calls[story.rootId]?.parts.some((part) => part.kind === "message") ?? false;
+}
+
+/** True for a story that broke off when all that had been said stood among the steps. */
+export function keepsTextInSteps(story) {
+  return isFinished(story) && story.state !== "completed" && hasSpoken(story) && answerOf(story).text === null;
+}
+
+/** The tool calls that wait for a person's yes, oldest first, as `{agentName, tool}`. */
+export function waitingTools(story) {
+  if (story.state !== "waiting") return [];
+  return Object.values(story.calls)
+    .flatMap(({ agentName, parts }) => parts.filter(awaitsDecision).map((tool) => ({ agentName, tool })))
+    .toSorted((one, other) => one.tool.startedAt - other.tool.startedAt);
+}
+
+/** Ids of the agent calls in which a tool call waits for a person, at any depth. */
+export function waitingCalls(story) {
+  const ids = new Set();
+  if (story.state !== "waiting") return ids;
+  for (const call of Object.values(story.calls)) {
+    if (!call.parts.some(awaitsDecision)) continue;
+    for (let id = call.id; id !== null && !ids.has(id); id = story.calls[id]?.parentId ?? null) ids.add(id);
+  }
+  return ids;
 }
 
 /** Charts that tools of this run have drawn, oldest first, at most `limit`, no two alike. */

@@ -8,8 +8,11 @@ export const FAILURES = {
   step_limit: "The agent needed more steps than it may take",
   event_limit: "The agent had more to tell than a run may hold",
   worker_lost: "The worker that ran this was lost",
-  worker_stopped: "The worker was stopped",
+  no_worker: "No worker took this in time",
+  stalled: "This made no progress for too long",
+  journal_mismatch: "The agent has changed since this began",
   log_unavailable: "The steps could not be stored",
+  log_lost: "The steps of this run are lost",
   model_auth: "The model provider refused the key",
   model_not_found: "The model does not exist",
   model_unreachable: "The model could not be reached",
@@ -21,8 +24,9 @@ export const FAILURES = {
   tool_error: "The tool failed",
   tool_timeout: "The tool took too long",
   tool_result_invalid: "The tool returned something unreadable",
+  denied: "The call was not allowed",
   cancelled: "Stopped",
-  interrupted: "Interrupted",
+  interrupted: "It is not known whether this happened",
 };
 
 export const CALL_STATES = {
@@ -43,10 +47,17 @@ export const TOOL_STATES = {
 };
 
 export const DECISIONS = {
-  approved: "A person approved this call.",
-  denied: "A person denied this call.",
+  approved: "You allowed this call.",
+  denied: "You denied this call.",
   expired: "Nobody decided in time.",
 };
+
+/** How a call that needed a person's yes stands, in one line; a run is its owner's alone, hence "you". */
+export function decisionWords({ status, approval: { decision, edited } }) {
+  if (decision === "approved" && edited) return "You allowed this call with changed arguments.";
+  if (decision !== null) return DECISIONS[decision] ?? decision;
+  return status === "cancelled" ? "Stopped before anyone decided." : "The run ended before anyone decided.";
+}
 
 /** Why the server has closed the connection for good, by close code. */
 export const CLOSED = {

@@ -42,6 +42,20 @@ export function formatRunningTime(ms) {
     .replace(/\.0 s$/, " s");
 }
 
+/** How long something is still there: 2 days · 1 day 3 h · 5 h 2 min · 9 min 12 s · 8 s. */
+export function formatRemaining(ms) {
+  const seconds = Math.max(0, Math.ceil(ms / 1_000));
+  const [days, hours, minutes] = [86_400, 3_600, 60].map((size) => Math.floor(seconds / size));
+  if (days > 1) return count(days, "day");
+  if (days === 1) return joinUnits("1 day", hours % 24, "h");
+  if (hours > 0) return joinUnits(`${hours} h`, minutes % 60, "min");
+  return minutes > 0 ? joinUnits(`${minutes} min`, seconds % 60, "s") : `${seconds} s`;
+}
+
+function joinUnits(first, rest, unit) {
+  return rest === 0 ? first : `${first} ${rest} ${unit}`;
+}
+
 /** Heading under which a thread is listed. */
 export function dayGroup(at, now = Date.now()) {
   const startOfToday = new Date(now).setHours(0, 0, 0, 0);

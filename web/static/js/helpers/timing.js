@@ -1,17 +1,17 @@
-// Durations that grow while one watches, and work that is put off until the next frame.
+// Durations that grow or shrink while one watches, and work that is put off until the next frame.
 
-import { formatRunningTime } from "./format.js";
+import { formatRemaining, formatRunningTime } from "./format.js";
 
 const TICK = 1_000;
 
-/** How far the servers' clock is ahead of ours, judged by the freshest event seen; only ever too small by its travel time. */
+/** How far the servers' clock is ahead of ours, judged by the freshest news; too small by its time on the way. */
 let clockLead = -Infinity;
 const running = new Map();
 let timer = null;
 
-/** Learn the time from an event that has just arrived. */
+/** Learn the time from an event or an answer that has just arrived, in Unix milliseconds; NaN teaches nothing. */
 export function learnTime(at) {
-  clockLead = Math.max(clockLead, at - Date.now());
+  if (Number.isFinite(at)) clockLead = Math.max(clockLead, at - Date.now());
 }
 
 /** The present by the servers' clock, in Unix milliseconds. */
@@ -21,10 +21,12 @@ export function serverNow() {
 
 /** Keep `node` showing the time since `startedAt`, until `stopTicking`. */
 export function tickSince(node, startedAt) {
-  if (running.get(node) === startedAt) return;
-  running.set(node, startedAt);
-  show(node, startedAt);
-  timer ??= setInterval(showAll, TICK);
+  tick(node, startedAt, (now) => formatRunningTime(now - startedAt));
+}
+
+/** Keep `node` showing how long it is until `endsAt`, and then that the time is up, until `stopTicking`. */
+export function tickUntil(node, endsAt) {
+  tick(node, endsAt, (now) => (now < endsAt ? `Expires in ${formatRemaining(endsAt - now)}` : "Time is up"));
 }
 
 export function stopTicking(node) {
@@ -45,13 +47,20 @@ export function oncePerFrame(action) {
   };
 }
 
+function tick(node, at, words) {
+  if (running.get(node)?.at === at) return;
+  running.set(node, { at, words });
+  show(node, words);
+  timer ??= setInterval(showAll, TICK);
+}
+
 function showAll() {
-  for (const [node, startedAt] of running) {
-    if (node.isConnected) show(node, startedAt);
+  for (const [node, { words }] of running) {
+    if (node.isConnected) show(node, words);
     else stopTicking(node);
   }
 }
 
-function show(node, startedAt) {
-  node.textContent = formatRunningTime(serverNow() - startedAt);
+function show(node, words) {
+  node.textContent = words(serverNow());
 }

@@ -4,7 +4,8 @@ import { h, setAttribute, setText, ViewList } from "../helpers/dom.js";
 import { count, formatDuration, plainLine, shorten } from "../helpers/format.js";
 import { icon } from "../helpers/icons.js";
 import { stopTicking, tickSince } from "../helpers/timing.js";
-import { unsaidResult } from "../summary.js";
+import { awaitsDecision } from "../story.js";
+import { countTools, unsaidResult } from "../summary.js";
 import { CALL_STATES, failureWords } from "../words.js";
 import { Fold } from "./fold.js";
 import { MarkdownView } from "./markdown.js";
@@ -33,11 +34,14 @@ export class StepsView {
     });
   }
 
-  /** `context` is {story, runId, isReading()}; `hiddenKey` is the part that is shown elsewhere. */
+  /**
+   * `context` is {story, runId, waiting, isReading(), openApproval(…)}, with the ids of agent calls in which a person's
+   * yes is waited for; `hiddenKey` is the part that is shown elsewhere.
+   */
   update(call, context, hiddenKey = null) {
     this.#last = [call, context, hiddenKey];
     const parts = call.parts.filter((part) => part.key !== hiddenKey);
-    const cut = Math.max(0, parts.length - this.#limit);
+    const cut = this.#cut(parts, context.waiting);
     setAttribute(this.#earlier, "hidden", cut === 0);
     setText(this.#earlier, `Show ${count(Math.min(cut, MORE_STEPS), "earlier step")} of ${cut}`);
     const current = call.state === "running" ? call.parts.at(-1)?.key : null;
@@ -46,6 +50,12 @@ export class StepsView {
 
   destroy() {
     this.#views.clear();
+  }
+
+  // What waits for a person is never among the steps that are left out.
+  #cut(parts, waiting) {
+    const first = parts.findIndex((part) => awaitsDecision(part) || waiting.has(part.callId));
+    return Math.max(0, Math.min(parts.length - this.#limit, first < 0 ? Infinity : first));
   }
 }
 
@@ -59,7 +69,7 @@ const VIEWS = {
   message: () => withCurrent(new MessageView()),
   notice: () => new NoticeView(),
   unknown: () => new UnknownView(),
-  tool: ({ runId }) => new ToolView(runId),
+  tool: (context) => new ToolView(context),
   agent: () => new CallView(),
 };
 
@@ -93,6 +103,7 @@ class CallView {
     this.#context = context;
     if (call !== this.#call) this.#showHead(call);
     this.#call = call;
+    this.#fold.hold(context.waiting.has(call.id));
     this.#fold.suggest(call.state === "running");
     if (this.#fold.isOpen) this.#showBody();
   }
@@ -138,10 +149,11 @@ class CallView {
 }
 
 function factsOf(call) {
-  const tools = call.parts.filter((part) => part.kind === "tool");
-  const failed = tools.filter((tool) => tool.status === "error" || tool.status === "interrupted").length;
-  if (tools.length === 0) return "";
-  return failed === 0 ? count(tools.length, "tool") : `${count(tools.length, "tool")}, ${failed} failed`;
+  const { tools, failed, unclear } = countTools(call);
+  if (tools === 0) return "";
+  return [count(tools, "tool"), failed > 0 && `${failed} failed`, unclear > 0 && `${unclear} unclear`]
+    .filter(Boolean)
+    .join(", ");
 }
 
 function endOf(call) {

@@ -1,4 +1,6 @@
 // Where messages are written: text, agent choice, attaching files, send and stop.
+//
+// While a run is going on, a message is answered after it, or stops it: two buttons, of which Enter is the first.
 
 import { h, setAttribute } from "../helpers/dom.js";
 
@@ -9,19 +11,31 @@ export class ComposerView {
   #text;
   #send;
   #stop;
+  #choice;
   #agent;
   #on;
   #isBusy = false;
 
-  /** `on` has onSend(text, agent), onStop(), onFiles(files) and onDraft(text). */
-  constructor({ form, text, send, stop, attach, picker, agent }, on) {
+  /**
+   * `choice` holds what can be chosen while a run is going on, with the button `interrupt`. `on` has
+   * onSend(text, agent, whenBusy), onStop(), onFiles(files) and onDraft(text).
+   */
+  constructor({ form, text, send, stop, choice, interrupt, attach, picker, agent }, on) {
     this.#form = form;
     this.#text = text;
     this.#send = send;
     this.#stop = stop;
+    this.#choice = choice;
     this.#agent = agent;
     this.#on = on;
-    form.addEventListener("submit", (event) => this.#submit(event));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit("queue");
+    });
+    interrupt.addEventListener("click", () => {
+      this.#submit("interrupt");
+      this.focus();
+    });
     text.addEventListener("keydown", (event) => this.#pressed(event));
     text.addEventListener("input", () => this.#changed());
     text.addEventListener("paste", (event) => this.#pasted(event));
@@ -49,7 +63,7 @@ export class ComposerView {
     if (!isTouchOnly()) this.#text.focus({ preventScroll: true });
   }
 
-  /** While a run is going on there is something to stop, and the next message waits for it. */
+  /** While a run is going on there is something to stop, and the next message waits for it or stops it. */
   setBusy(isBusy, { canStop }) {
     this.#isBusy = isBusy;
     setAttribute(this.#stop, "hidden", !isBusy);
@@ -70,13 +84,12 @@ export class ComposerView {
     this.#agent.value = agents.some(({ name }) => name === chosen) ? chosen : "";
   }
 
-  #submit(event) {
-    event.preventDefault();
+  #submit(whenBusy) {
     const text = this.#text.value.trim();
-    if (text === "" || this.#isBusy) return;
+    if (text === "") return;
     this.text = "";
     this.#changed();
-    this.#on.onSend(text, this.agent);
+    this.#on.onSend(text, this.agent, whenBusy);
   }
 
   #pressed(event) {
@@ -106,8 +119,11 @@ export class ComposerView {
 
   #showButtons() {
     const isEmpty = this.#text.value.trim() === "";
-    setAttribute(this.#send, "disabled", isEmpty || this.#isBusy);
+    setAttribute(this.#send, "disabled", isEmpty);
     setAttribute(this.#send, "hidden", this.#isBusy && isEmpty);
+    setAttribute(this.#send, "aria-label", this.#isBusy ? "Send after this answer" : "Send");
+    setAttribute(this.#send, "title", this.#isBusy && "Send after this answer (Enter)");
+    setAttribute(this.#choice, "hidden", !this.#isBusy || isEmpty);
   }
 
   #fit() {

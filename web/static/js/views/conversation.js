@@ -1,6 +1,6 @@
 // The list of turns. Draws what has changed once per frame, reads older turns when they come into sight.
 
-import { isOver } from "../conversation.js";
+import { isUnfinished } from "../conversation.js";
 import { h, setAttribute, ViewList } from "../helpers/dom.js";
 import { oncePerFrame } from "../helpers/timing.js";
 import { TurnView } from "./turn.js";
@@ -30,19 +30,22 @@ export class ConversationView {
     return this.#turnViews.get(turn.key)?.answerSpan ?? null;
   }
 
+  /** Bring the card that waits for a decision into sight and hand it the focus. */
+  showApproval() {
+    const card = this.#list.querySelector(".approval");
+    card?.scrollIntoView({ block: "center" });
+    card?.focus({ preventScroll: true });
+  }
+
   show(turns) {
     this.#turns = turns;
     this.#drawSoon();
   }
 
   #draw() {
-    const last = this.#turns.at(-1);
-    setAttribute(
-      this.#list,
-      "aria-busy",
-      this.#turns.some((turn) => turn.phase === "accepted" && !isOver(turn)),
-    );
-    this.#views.show(this.#turns, (turn) => this.#create(turn), last);
+    const [next] = this.#turns.filter(isUnfinished);
+    setAttribute(this.#list, "aria-busy", next !== undefined);
+    this.#views.show(this.#turns, (turn) => this.#create(turn), { last: this.#turns.at(-1), next });
     for (const turn of this.#turns) this.#on.onDrawn(turn);
   }
 
@@ -50,7 +53,8 @@ export class ConversationView {
     const view = new TurnView(turn, this.#on);
     const item = {
       element: view.element,
-      update: (current, last) => view.update(current, current === last),
+      update: (current, { last, next }) =>
+        view.update(current, { isLast: current === last, isBehind: current !== next && isUnfinished(current) }),
       destroy: () => this.#drop(turn.key, view),
     };
     this.#turnViews.set(turn.key, view);

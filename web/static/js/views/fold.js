@@ -6,6 +6,7 @@ import { icon } from "../helpers/icons.js";
 export class Fold {
   isOpen = false;
   #choice = null;
+  #isHeld = false;
   #onOpen;
   #onClose;
 
@@ -27,7 +28,17 @@ export class Fold {
 
   /** Open or close, unless the person has chosen already. */
   suggest(isOpen) {
-    this.#set(this.#choice ?? isOpen);
+    this.#set(this.#isHeld || (this.#choice ?? isOpen));
+  }
+
+  /** While held it is open, whatever the person has chosen: there is something in it that must be seen. */
+  hold(isHeld) {
+    if (isHeld === this.#isHeld) return;
+    this.#isHeld = isHeld;
+    setAttribute(this.button, "aria-disabled", isHeld && "true");
+    if (!isHeld) return;
+    this.#choice ||= null;
+    this.#set(true);
   }
 
   /** Leave it as it is from now on: someone is reading. */
@@ -36,6 +47,7 @@ export class Fold {
   }
 
   #choose(isOpen) {
+    if (this.#isHeld) return;
     this.#choice = isOpen;
     this.#set(isOpen);
   }

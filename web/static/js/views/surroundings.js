@@ -5,7 +5,7 @@ import { setAttribute, setText } from "../helpers/dom.js";
 export class SurroundingsView {
   #parts;
 
-  /** `parts` are the views {composer, welcome} and the elements {title, model, badge}. */
+  /** `parts` are the views {composer, welcome, waiting} and the elements {title, model, badge}. */
   constructor(parts) {
     this.#parts = parts;
   }
@@ -13,7 +13,9 @@ export class SurroundingsView {
   update(conversation, library) {
     const active = conversation.activeTurn;
     this.#parts.composer.setBusy(active !== null, { canStop: active?.phase === "accepted" && !active.stopping });
-    this.#showTitle(titleOf(conversation, library), active !== null);
+    const waiting = conversation.waitingTools;
+    this.#parts.waiting.update(waiting);
+    this.#showTitle(titleOf(conversation, library), { isBusy: active !== null, isWaiting: waiting.length > 0 });
     this.showWelcome(conversation, library);
   }
 
@@ -29,9 +31,10 @@ export class SurroundingsView {
     setAttribute(this.#parts.badge, "hidden", !offline);
   }
 
-  #showTitle(title, isBusy) {
+  #showTitle(title, { isBusy, isWaiting }) {
     setText(this.#parts.title, title);
-    document.title = `${isBusy ? "● " : ""}${title} · outloud`;
+    const sign = isWaiting ? "Waiting for your yes · " : isBusy ? "● " : "";
+    document.title = `${sign}${title} · outloud`;
   }
 }
 

@@ -5,15 +5,20 @@ import { arrange, h, setAttribute, setText } from "../helpers/dom.js";
 import { formatBytes, formatDuration, shorten } from "../helpers/format.js";
 import { icon } from "../helpers/icons.js";
 import { stopTicking, tickSince } from "../helpers/timing.js";
-import { DECISIONS, failureWords, TOOL_STATES } from "../words.js";
-import { digest, resultView, textView } from "./result.js";
+import { awaitsDecision } from "../story.js";
+import { decisionWords, failureWords, TOOL_STATES } from "../words.js";
+import { ApprovalView } from "./approval.js";
+import { argumentsView } from "./arguments.js";
 import { Fold } from "./fold.js";
+import { digest, resultView, textView } from "./result.js";
 
 const ICONS = { ok: "check", error: "cross", denied: "denied", cancelled: "stop", interrupted: "warning" };
 
 export class ToolView {
   #tool = null;
-  #runId;
+  #context;
+  #approval = null;
+  #allowed = null;
   #state = h("span", { class: "tool__state" });
   #name = h("span", { class: "tool__name" });
   #hint = h("span", { class: "tool__hint" });
@@ -23,8 +28,9 @@ export class ToolView {
   #note = h("div", { class: "tool__note" });
   #fold;
 
-  constructor(runId) {
-    this.#runId = runId;
+  /** `context` is {runId, openApproval(runId, tool, onChange)}. */
+  constructor(context) {
+    this.#context = context;
     const head = [this.#state, this.#name, this.#hint, this.#digest, this.#time, this.#status];
     this.#fold = new Fold("tool", head, { onOpen: () => this.#fill(), onClose: (body) => body.replaceChildren() });
     this.element = h("div", { class: "tool" }, this.#fold.button, this.#note, this.#fold.body);
@@ -36,17 +42,36 @@ export class ToolView {
     this.element.dataset.status = tool.status;
     this.#state.replaceChildren(stateIcon(tool));
     setText(this.#name, tool.name);
-    setText(this.#hint, hintOf(tool));
+    setText(this.#hint, awaitsDecision(tool) ? "" : hintOf(tool));
     setText(this.#digest, tool.status === "ok" ? digest(tool.result, tool.truncated) : "");
     setText(this.#status, TOOL_STATES[tool.status] ?? tool.status);
     this.#showTime(tool);
     arrange(this.#note, notesOf(tool));
     setAttribute(this.#note, "hidden", this.#note.childElementCount === 0);
+    this.#showApproval(tool);
     if (this.#fold.isOpen) this.#fill();
   }
 
   destroy() {
     stopTicking(this.#time);
+    this.#approval?.destroy();
+  }
+
+  #showApproval(tool) {
+    if (!awaitsDecision(tool)) return this.#closeApproval();
+    if (this.#approval !== null) return undefined;
+    const { runId, openApproval } = this.#context;
+    this.#approval = new ApprovalView(tool, (onChange) => openApproval(runId, tool, onChange));
+    return this.#note.before(this.#approval.element);
+  }
+
+  // Who has just pressed a button in the card goes on from the line that it belonged to.
+  #closeApproval() {
+    if (this.#approval === null) return;
+    if (this.#approval.element.contains(document.activeElement)) this.#fold.button.focus({ preventScroll: true });
+    this.#approval.destroy();
+    this.#approval.element.remove();
+    this.#approval = null;
   }
 
   #showTime(tool) {
@@ -59,10 +84,10 @@ export class ToolView {
     const tool = this.#tool;
     const sections = [
       tool.purpose && h("p", { class: "tool__purpose" }, tool.purpose),
-      section("Arguments", argumentsView(tool.arguments)),
+      ...this.#argumentSections(tool),
       tool.status === "ok" &&
         section("Result", tool.truncated ? textView(String(tool.result)) : resultView(tool.result)),
-      tool.truncated && wholeResult(this.#runId, tool),
+      tool.truncated && wholeResult(this.#context.runId, tool),
       tool.error &&
         section(
           "Error",
@@ -72,15 +97,30 @@ export class ToolView {
     ];
     this.#fold.body.replaceChildren(...sections.filter(Boolean));
   }
+
+  // The story holds what the agent asked for; what was allowed instead is with the approval, read when it is wanted.
+  #argumentSections(tool) {
+    if (!tool.approval?.edited) return [section("Arguments", argumentsView(tool.arguments))];
+    const asked = section("Arguments that the agent asked for", argumentsView(tool.arguments));
+    if (this.#allowed === null) this.#readAllowed(tool);
+    if (!this.#allowed.isExact) return [asked];
+    return [asked, section("Arguments that you allowed", argumentsView(this.#allowed.arguments))];
+  }
+
+  #readAllowed(tool) {
+    const { runId, openApproval } = this.#context;
+    this.#allowed = openApproval(runId, tool, () => this.#allowed.isExact && this.#fold.isOpen && this.#fill());
+    this.#allowed.read();
+  }
 }
 
 export function spinner() {
   return h("span", { class: "spinner", "aria-hidden": "true" });
 }
 
-function stateIcon({ status, approval }) {
-  if (status !== "running") return icon(ICONS[status] ?? "tool");
-  return approval?.decision === null ? icon("pause") : spinner();
+function stateIcon(tool) {
+  if (tool.status !== "running") return icon(ICONS[tool.status] ?? "tool");
+  return awaitsDecision(tool) ? icon("pause") : spinner();
 }
 
 // The purpose says why; else the first argument says most about the call.
@@ -91,12 +131,24 @@ function hintOf(tool) {
   return shorten(typeof first === "string" ? first : JSON.stringify(first), 120);
 }
 
-function notesOf({ status, progress, error, approval }) {
+function notesOf(tool) {
+  const { status, progress, error, approval } = tool;
   const notes = [];
-  if (approval) notes.push(h("p", { class: "tool__approval" }, icon("pause"), approvalText(approval)));
+  if (approval && !awaitsDecision(tool)) notes.push(decisionNote(tool));
   if (status === "running" && progress) notes.push(progressView(progress));
-  if (error && status !== "cancelled") notes.push(failureNote(error));
+  if (saysMore(tool)) notes.push(failureNote(error ?? { code: "interrupted" }));
   return notes;
+}
+
+function decisionNote(tool) {
+  const name = { approved: "check", expired: "clock" }[tool.approval.decision] ?? "denied";
+  return h("p", { class: "tool__approval" }, icon(name), decisionWords(tool));
+}
+
+// That a call was stopped or denied is said already, and by whom.
+function saysMore({ status, error, approval }) {
+  if (status === "interrupted") return true;
+  return error !== null && status !== "cancelled" && !(status === "denied" && approval?.decision);
 }
 
 // That a tool failed is on the line above already; only what is more telling gets a heading.
@@ -106,30 +158,10 @@ function failureNote(error) {
   return h("p", { class: "tool__failure" }, heading, shorten(text, 240));
 }
 
-function approvalText({ decision, expiresAt }) {
-  if (decision !== null) return DECISIONS[decision] ?? decision;
-  return `Waits for a person's yes until ${new Date(expiresAt).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" })}.`;
-}
-
 function progressView({ fraction, text }) {
   const bar = h("progress", { class: "progress", max: "1", "aria-label": text || "Progress" });
   if (fraction !== null) bar.value = fraction;
   return h("div", { class: "tool__progress" }, bar, h("span", {}, text));
-}
-
-function argumentsView(args) {
-  const entries = Object.entries(args);
-  if (entries.length === 0) return h("p", { class: "tool__none" }, "none");
-  return h(
-    "dl",
-    { class: "tool__arguments" },
-    entries.map(([name, value]) => [h("dt", {}, name), h("dd", {}, argumentView(value))]),
-  );
-}
-
-function argumentView(value) {
-  if (typeof value === "string" && !value.includes("\n") && value.length < 80) return h("code", {}, value);
-  return textView(typeof value === "string" ? value : JSON.stringify(value, null, 2));
 }
 
 function section(title, ...content) {

@@ -5,7 +5,16 @@ import { arrange, h, newId, setAttribute, setText } from "../helpers/dom.js";
 import { count, formatDuration, formatNumber } from "../helpers/format.js";
 import { icon } from "../helpers/icons.js";
 import { stopTicking, tickSince } from "../helpers/timing.js";
-import { activityOf, answerOf, chartsOf, countWork, isFinished } from "../summary.js";
+import {
+  activityOf,
+  answerOf,
+  chartsOf,
+  countWork,
+  hasSpoken,
+  isFinished,
+  keepsTextInSteps,
+  waitingCalls,
+} from "../summary.js";
 import { failureWords } from "../words.js";
 import { smallButton } from "./button.js";
 import { StepsView } from "./call.js";
@@ -32,7 +41,10 @@ export class TurnView {
   #after = h("div", { class: "answer__after" });
   #fold;
 
-  /** `on` has onStop, onRetry, onResend, onResendElsewhere, onDiscard, onLoad (all given the turn) and isReading(). */
+  /**
+   * `on` has onStop, onRetry, onResend, onResendElsewhere, onDiscard, onLoad (all given the turn), isReading() and
+   * openApproval(runId, tool, onChange), which answers an Approval.
+   */
   constructor(turn, on) {
     this.#turn = turn;
     this.#on = on;
@@ -51,8 +63,11 @@ export class TurnView {
     this.element = h("article", { class: "turn", "aria-labelledby": heading }, question, this.reply);
   }
 
-  /** `isLast` is true for the newest turn of the conversation: its steps stay open. */
-  update(turn, isLast) {
+  /**
+   * `isLast` is true for the newest turn of the conversation: its steps stay open. `isBehind` is true while another
+   * turn is to be answered before this one.
+   */
+  update(turn, { isLast, isBehind }) {
     this.#turn = turn;
     setText(this.#text, turn.question);
     this.element.dataset.phase = turn.phase;
@@ -60,7 +75,7 @@ export class TurnView {
     setAttribute(this.reply, "hidden", turn.phase !== "accepted");
     if (turn.phase !== "accepted") return;
     this.element.dataset.state = stateOf(turn);
-    this.#showWork(turn, isLast);
+    this.#showWork(turn, { isLast, isBehind });
     this.#showAnswer(turn);
     this.#showAfter(turn);
   }
@@ -91,18 +106,22 @@ export class TurnView {
     return this.#delivery.replaceChildren(reason, resend, discard);
   }
 
-  #showWork(turn, isLast) {
+  #showWork(turn, { isLast, isBehind }) {
     const { story } = turn;
     const over = isOver(turn);
-    this.#state.replaceChildren(over ? icon(WORK_ICONS[stateOf(turn)] ?? "check") : spinner());
-    setText(this.#label, over ? pastLabel(turn) : presentLabel(turn));
+    const isWaiting = !turn.stopping && story.state === "waiting";
+    this.element.classList.toggle("turn--waiting", isWaiting);
+    this.#state.replaceChildren(stateIcon(turn, { over, isWaiting, isBehind }));
+    setText(this.#label, over ? pastLabel(turn) : presentLabel(turn, isBehind));
     this.#showTime(turn, over);
     setAttribute(this.#stop, "hidden", over);
     setAttribute(this.#stop, "disabled", turn.stopping);
     if (!over) this.#stop.replaceChildren(icon("stop"), turn.stopping ? "Stopping…" : "Stop");
-    this.#context = { story, runId: turn.runId, isReading: this.#on.isReading };
+    const { isReading, openApproval } = this.#on;
+    this.#context = { story, runId: turn.runId, waiting: waitingCalls(story), isReading, openApproval };
     setAttribute(this.#fold.button, "disabled", !hasSteps(story));
-    this.#fold.suggest(hasSteps(story) && (!over || isLast));
+    this.#fold.hold(story.state === "waiting");
+    this.#fold.suggest(hasSteps(story) && (!over || isLast || keepsTextInSteps(story)));
     if (this.#fold.isOpen) this.#showSteps();
   }
 
@@ -111,7 +130,7 @@ export class TurnView {
     const startedAt = story.startedAt || run?.started_at || run?.created_at || turn.createdAt;
     if (!over) return tickSince(this.#time, startedAt);
     stopTicking(this.#time);
-    const endedAt = story.endedAt || run?.ended_at;
+    const endedAt = turn.isLost ? 0 : story.endedAt || run?.ended_at;
     return setText(this.#time, endedAt && startedAt ? formatDuration(endedAt - startedAt) : "");
   }
 
@@ -144,7 +163,7 @@ export class TurnView {
 
   // What follows the answer is made once, when the run has ended, or when its loading has failed.
   #showAfter(turn) {
-    const key = `${isFinished(turn.story)} ${turn.loaded} ${turn.story.state} ${turn.run?.state}`;
+    const key = `${isFinished(turn.story)} ${turn.loaded} ${turn.story.state} ${turn.run?.state} ${turn.isLost}`;
     if (this.#shown?.after === key) return;
     this.#shown = { ...this.#shown, after: key };
     this.#after.replaceChildren(...afterOf(turn, this.#on).filter(Boolean));
@@ -152,6 +171,12 @@ export class TurnView {
 }
 
 const WORK_ICONS = { completed: "check", failed: "warning", cancelled: "stop" };
+
+function stateIcon(turn, { over, isWaiting, isBehind }) {
+  if (over) return icon(WORK_ICONS[stateOf(turn)] ?? "check");
+  if (isWaiting) return icon("pause");
+  return isBehind ? icon("clock") : spinner();
+}
 
 function isThreadGone({ error }) {
   return error?.code === "not_found";
@@ -168,30 +193,38 @@ function hasSteps(story) {
   return root.parts.some((part) => part.key !== key);
 }
 
-function presentLabel({ story, run, stopping }) {
+function presentLabel({ story, run, stopping }, isBehind) {
   if (stopping) return "Stopping…";
-  if (story.seq === 0) return !run || run.state === "queued" ? "Waiting for a worker" : "Reading the steps";
-  if (story.state === "waiting") return "Waiting for a person's yes";
+  if (isUnbegun(story, run)) return isBehind ? "Waits for the answer before it" : "Waiting for a worker";
+  if (story.seq === 0) return "Reading the steps";
+  if (story.state === "waiting") return "Waiting for your yes";
   const { agentName, tool, last } = activityOf(story);
   if (tool) return `${agentName} runs ${tool.name}`;
   if (last?.kind === "message") return `${agentName} is writing`;
   return `${agentName} is thinking`;
 }
 
+// Until a worker has taken a run, its attempt is 0, though it may tell already that it waits.
+function isUnbegun(story, run) {
+  return story.seq === 0 ? !run || run.state === "queued" : story.attempt === 0;
+}
+
 function pastLabel(turn) {
-  const { agents, tools, problems } = countWork(turn.story);
+  const { agents, tools, failed, unclear } = countWork(turn.story);
   const facts = [
     agents > 0 && count(agents, "agent"),
     tools > 0 && count(tools, "tool call"),
-    problems > 0 && `${problems} failed`,
+    failed > 0 && `${failed} failed`,
+    unclear > 0 && `${unclear} unclear`,
   ];
-  const outcome = { failed: "Failed", cancelled: "Stopped" }[stateOf(turn)] ?? "Done";
+  const outcome = turn.isLost ? "Lost" : ({ failed: "Failed", cancelled: "Stopped" }[stateOf(turn)] ?? "Done");
   if (!isFinished(turn.story)) return turn.loaded === "failed" ? "The steps could not be read" : outcome;
   return [outcome, ...facts.filter(Boolean)].join(" · ");
 }
 
 function afterOf(turn, on) {
   const { story } = turn;
+  if (turn.isLost) return [lostCallout(turn, on)];
   if (turn.loaded === "failed") return [loadFailure(turn, on)];
   if (!isFinished(story)) return isOver(turn) && turn.loaded === "yes" ? [forgotten()] : [];
   const root = story.calls[story.rootId];
@@ -237,9 +270,16 @@ function failureCallout(error, turn, on) {
 }
 
 function stoppedCallout(turn, on) {
-  const isPartial = answerOf(turn.story).text !== null;
-  const text = isPartial ? "Stopped before the answer was finished. What was written so far is kept." : "Stopped.";
+  const text = hasSpoken(turn.story)
+    ? "Stopped before the answer was finished. What was written so far is kept."
+    : "Stopped.";
   return callout("stop", [h("p", {}, text), retryButton(turn, on)]);
+}
+
+function lostCallout(turn, on) {
+  const rest = hasSpoken(turn.story) && h("p", {}, "What was written so far is kept until this page is reloaded.");
+  const words = [h("p", { class: "callout__title" }, "The server has lost this run. Ask again."), rest];
+  return callout("warning", [words, retryButton(turn, on)], { isBad: true });
 }
 
 function loadFailure(turn, on) {
