@@ -5,6 +5,7 @@
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 SOURCES := worker web tests celeryconfig.py
+SEEDS := 200
 
 run: setup ## Run everything on this machine until Ctrl-C; data stays in .data
 	@$(BIN)/python -m worker.local
@@ -50,8 +51,8 @@ e2e: setup-dev ## Tests of the processes of the Procfile
 browser: setup-dev chromium ## Tests in a real Chromium
 	@$(PYTEST) tests/browser
 
-faults: setup-dev ## Tests that kill, stop and cut things
-	@$(PYTEST) tests/faults
+faults: setup-dev ## Kill, stop and cut things under load, for SEEDS=200 seeds, and print what came of it
+	@$(BIN)/python -m tests.faults.run --seeds $(SEEDS) --mutants
 
 bench: setup-dev ## Measurements; not part of the tests
 	@$(PYTEST) tests/benchmarks -m benchmark -s
