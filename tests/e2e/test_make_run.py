@@ -17,7 +17,7 @@ from tests.support.environment import ROOT
 from tests.support.processes import Process
 from tests.support.redis import RedisServer, free_port
 from tests.support.waiting import wait_until
-from worker.local.ports import is_free
+from worker.local.ports import answers_ok, is_free
 
 READY = "outloud is ready: "
 READY_SECONDS = 60.0
@@ -128,18 +128,29 @@ def test_a_redis_that_ran_before_is_used_and_left_running(
     assert not (checkout / ".data" / "redis" / "redis.log").exists()
 
 
-def test_a_process_that_dies_is_named_and_the_rest_stops(launch: Launch, checkout: Path, port: int) -> None:
+def test_a_process_that_dies_is_named_and_started_again(launch: Launch, port: int) -> None:
     system = launch()
     wait_until_ready(system)
-    redis_pid = pid_of_redis(checkout / ".data")
     web = re.search(r"Listening at: \S+ \((\d+)\)", system.output)
     assert web is not None
 
     os.killpg(os.getpgid(int(web[1])), signal.SIGKILL)
 
-    assert system.wait(deadline=40) == 1
-    assert "outloud: web ended by itself" in system.output
-    assert not is_alive(redis_pid)
+    wait_until(lambda: "web ended by itself with exit code -9" in system.output, what="the end is named")
+    wait_until(lambda: system.output.count("Listening at:") == 2, 20, what="web has been started again")
+    wait_until(lambda: answers_ok(f"http://127.0.0.1:{port}/readyz"), 20, what="the system is ready again")
+
+
+def test_a_redis_that_dies_is_started_again_with_its_data(launch: Launch, checkout: Path, port: int) -> None:
+    system = launch()
+    wait_until_ready(system)
+    first = pid_of_redis(checkout / ".data")
+
+    os.kill(first, signal.SIGKILL)
+
+    wait_until(lambda: "Redis ended by itself" in system.output, what="the end is named")
+    wait_until(lambda: answers_ok(f"http://127.0.0.1:{port}/readyz"), 30, what="the system is ready again")
+    assert pid_of_redis(checkout / ".data") != first
 
 
 def test_a_taken_port_is_one_clear_message_and_starts_nothing(launch: Launch, checkout: Path) -> None:

@@ -5,7 +5,7 @@ LocalError
   RedisServerFailed    the server ended or did not answer
   DataDirectoryBusy    a Redis server still works on the data directory
   PortTaken            something else listens on PORT
-  ProcessDied          a process ended although nobody asked it to
+  ProcessDied          a process ended although nobody asked it to, at the start or again and again
   NotReady             the processes run but `/readyz` stays unhappy
 """
 

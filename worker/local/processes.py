@@ -60,17 +60,21 @@ class Processes:
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._colours = get_colours()
+        self._colour_of: dict[str, str] = {}
         self._printer = Printer(output, width=width)
         self._output = threading.Thread(target=self._read_messages, name="output", daemon=True)
         self._output.start()
 
     def start(self, name: str, command: str) -> None:
-        """Start a process and return once it has a process id.
+        """Start a process, or one that has ended anew, and return once it has a process id.
 
         Raises:
             ProcessDied: if it cannot be started.
         """
-        process = Process(command, name=name, colour=next(self._colours), env=self._environ, cwd=str(self._directory))
+        if name not in self._colour_of:
+            self._colour_of[name] = next(self._colours)
+        colour = self._colour_of[name]
+        process = Process(command, name=name, colour=colour, env=self._environ, cwd=str(self._directory))
         self._children[name] = _Child()
         threading.Thread(target=process.run, args=(self._messages,), name=name, daemon=True).start()
         with self._changed:

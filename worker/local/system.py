@@ -14,6 +14,7 @@ from worker.local.errors import NotReady, PortTaken, ProcessDied
 from worker.local.ports import answers_ok, is_free, read_json
 from worker.local.processes import Processes, read_procfile
 from worker.local.redis_server import RedisServer, find_server
+from worker.local.restarts import PAUSE_SECONDS, Restarts
 from worker.local.settings import LocalSettings
 
 READY_SECONDS = 90.0
@@ -65,6 +66,7 @@ class LocalSystem:
         self._redis: RedisServer | None = None
         self._processes: Processes | None = None
         self._commands = read_procfile(root / "Procfile")
+        self._restarts = Restarts()
 
     @property
     def url(self) -> str:
@@ -86,8 +88,8 @@ class LocalSystem:
         self._processes = Processes(
             self._child_environment(redis_url), self._root, sys.stdout, width=max(map(len, self._commands))
         )
-        for name, command in self._commands.items():
-            self._processes.start(name, command)
+        for name in self._commands:
+            self._start_process(name)
         self._wait_until_ready()
 
     def announcement(self) -> str:
@@ -102,13 +104,14 @@ class LocalSystem:
         )
 
     def watch(self) -> None:
-        """Block until a stop is wanted.
+        """Block until a stop is wanted; what ends meanwhile is started again, as a platform does it.
 
         Raises:
-            ProcessDied: if something that was started has ended before.
+            ProcessDied: if something ends again and again.
+            RedisServerFailed: if the server cannot be started again.
         """
         while not self._stop.is_wanted:
-            self._check_alive()
+            self._restart_ended()
             self._stop.wait(WATCH_POLL_SECONDS)
 
     def stop(self) -> None:
@@ -147,10 +150,37 @@ class LocalSystem:
                 raise NotReady(f"{self.url}/readyz did not answer 200 within {READY_SECONDS:.0f} s.")
             self._stop.wait(READY_POLL_SECONDS)
 
+    def _restart_ended(self) -> None:
+        if self._redis is not None and not self._redis.is_running and self._pause("Redis", self._redis_end()):
+            self._redis.start()
+        for name, code in (self._processes.ended() if self._processes else {}).items():
+            if self._pause(name, f"{name} ended by itself with exit code {code}; the reason is among its lines above."):
+                self._start_process(name)
+
+    def _redis_end(self) -> str:
+        return f"Redis ended by itself; its log: {self._redis.log_file}" if self._redis else ""
+
+    def _pause(self, name: str, words: str) -> bool:
+        """Say that something ended and wait a moment; False if a stop is wanted meanwhile.
+
+        Raises:
+            ProcessDied: It has ended too often.
+        """
+        if not self._restarts.may_restart(name, now=time.monotonic()):
+            raise ProcessDied(words)
+        if self._processes is not None:
+            self._processes.say(f"{words} Starting it again.")
+        self._stop.wait(PAUSE_SECONDS)
+        return not self._stop.is_wanted
+
+    def _start_process(self, name: str) -> None:
+        if self._processes is not None:
+            self._processes.start(name, self._commands[name])
+
     def _check_alive(self) -> None:
         if self._stop.is_wanted:
             return
         if self._redis is not None and not self._redis.is_running:
-            raise ProcessDied(f"Redis ended by itself; its log: {self._redis.log_file}")
+            raise ProcessDied(self._redis_end())
         for name, code in (self._processes.ended() if self._processes else {}).items():
             raise ProcessDied(f"{name} ended by itself with exit code {code}; the reason is among its lines above.")
