@@ -11,7 +11,9 @@ from worker.agent.context import Turn
 from worker.agent.invocation import AgentParts
 from worker.agent.redaction import Redactor
 from worker.agent.registry import AgentRegistry
+from worker.contract.approvals import Verdict
 from worker.contract.events import AgentCompleted, AgentStarted, Event, ToolCompleted, ToolExecuting
+from worker.contract.run import RunState
 from worker.engine import EngineLimits, ExecutionEngine
 from worker.memory_log import MemoryLog
 from worker.models.offline import OfflineModel
@@ -62,6 +64,13 @@ class Story:
         )
 
 
+def allow_everything(log: MemoryLog, run_id: str) -> None:
+    """Say yes to whatever the run asks, as a person would who has asked for it."""
+    for call_id, approval in log.approvals_of(run_id).items():
+        if approval.verdict is None:
+            log.decide(run_id, call_id, Verdict(decision="approved", by=USER))
+
+
 @contextmanager
 def offline_crew(registry: AgentRegistry, data_dir: Path, redis_url: str) -> Iterator[Ask]:
     """Ask `triage`: `ask(message, *earlier messages)` gives the run's story."""
@@ -78,6 +87,9 @@ def offline_crew(registry: AgentRegistry, data_dir: Path, redis_url: str) -> Ite
         log.turns = [Turn(text, "an answer") for text in earlier]
         log.create(f"run_{asked}", agent="triage", message=message, user_id=USER)
         await engine.execute(f"run_{asked}")
+        while log.records[f"run_{asked}"].state is RunState.WAITING:
+            allow_everything(log, f"run_{asked}")
+            await engine.execute(f"run_{asked}")
         return Story(await log.events(f"run_{asked}"))
 
     yield run

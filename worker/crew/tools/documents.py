@@ -42,7 +42,7 @@ def add_document(ctx: ToolContext, name: str, text: str) -> dict[str, Any]:
     return ctx.workspace.add_document(name, text)
 
 
-@tool(idempotent=True)
+@tool(idempotent=True, requires_approval=True)
 def remove_document(ctx: ToolContext, name: str) -> dict[str, Any]:
     """Remove a document of the user, only if the user asked for it.
 
