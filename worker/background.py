@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from worker.redis_client import is_away
 
@@ -12,6 +12,15 @@ logger = logging.getLogger(__name__)
 
 #: After a failure, before the next try; also the shortest time between two tries.
 RETRY_SECONDS = 0.5
+
+
+async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended: before Python 3.12 a time limit inside of one may swallow a cancellation."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=RETRY_SECONDS)
 
 
 async def repeat(name: str, work: Callable[[], Awaitable[None]], *, every: float) -> None:

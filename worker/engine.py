@@ -96,13 +96,18 @@ class ExecutionEngine:
 
         Safe to call for any run id, any number of times. False: this process stops, and another one should look.
         """
-        if self._is_draining:
-            return False
-        if run_id in self.running:
-            return True
-        record = await self._store.claim(run_id)
-        if record is None:
-            return True
+        while not self._is_draining:
+            if (running := self.running.get(run_id)) is not None:
+                running.is_rung = True
+                return True
+            record = await self._store.claim(run_id)
+            if record is None or not await self._work_on(record):
+                return True
+        return False
+
+    async def _work_on(self, record: RunRecord) -> bool:
+        """Work on a claimed run; returns whether someone rang for it meanwhile."""
+        run_id = record.run_id
         left = await self._store.left(record) if record.last_seq else _NOTHING_LEFT
         running = self.running[run_id] = RunningRun(record, left, self._store.writer(record), self._redactor)
         if self._is_draining:
@@ -113,7 +118,7 @@ class ExecutionEngine:
             if self.running.get(run_id) is running:
                 del self.running[run_id]
             running.done.set()
-        return True
+        return running.is_rung
 
     async def drain(self, seconds: float) -> None:
         """Begin no further step, give runs back as their steps end, and after `seconds` those in the middle of one."""

@@ -49,6 +49,8 @@ class RunningRun:
         self.root = AgentCall(record.agent, ROOT_CALL_ID)
         self.stop: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.done = asyncio.Event()
+        #: Someone rang for the run while it was here: it may be in the queue again, and this attempt lost.
+        self.is_rung = False
         self._writer = writer
 
     def end(self, outcome: Outcome) -> None:

@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 from worker.agent.invocation import AgentParts
 from worker.agent.redaction import Redactor
 from worker.agent.registry import AgentRegistry
-from worker.background import repeat
+from worker.background import end, repeat
 from worker.contract import keys
 from worker.contract.catalogue import Catalogue
 from worker.contract.codec import encode
@@ -165,9 +165,7 @@ class WorkerRuntime:
         await self._client.zremrangebyscore(keys.WORKERS, "-inf", now - _FORGET_WORKER_MS)
 
     async def _stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks)
         try:
             await self._client.zrem(keys.WORKERS, self.worker_id)
         except RedisError:

@@ -65,6 +65,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     lease_until: int = 0
     #: By when the attempt must have written something more, else it counts as stalled.
     progress_until: int = 0
+    #: While it waits for a person: when the first of the approvals expires that nobody has decided.
+    decide_by: int = 0
     #: The final answer as text, kept so that the next run of the thread knows it.
     answer: str = ""
     #: Tokens and calls of the whole run as JSON, empty before the end.

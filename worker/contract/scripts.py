@@ -204,14 +204,14 @@ def bury(
 
 
 def decide(
-    run_id: str, call_id: str, *, by: Literal["person", "clock"], decision: bytes, resolved: TaggedDraft
+    run_id: str, call_id: str, *, by: Literal["person", "clock"], decision: bytes, attempt: int, resolved: TaggedDraft
 ) -> ScriptCall:
-    """Store the first decision on an approval and tell the viewers.
+    """Store the first decision on an approval and tell the viewers, by an event that was made for this attempt.
 
     Answers [b"ok", state after it], [b"decided", the first decision], or why not: [b"missing" | b"finished" |
-    b"stopping" | b"expired" | b"early"].
+    b"stopping" | b"expired" | b"early" | b"moved"].
     """
-    return _call("decide", run_id, keys.events_channel(run_id), call_id, by, decision, *_story([resolved]))
+    return _call("decide", run_id, keys.events_channel(run_id), call_id, by, decision, attempt, *_story([resolved]))
 
 
 def touch(run_id: str, field: Literal["rung_at", "queued_at"]) -> ScriptCall:

@@ -11,7 +11,7 @@
 | running | lease lapsed, lost too often                               | end it as `worker_lost`               |
 | running | lease lapsed                                               | put it back into the queue, ring      |
 | running | lease held, but silent for too long                        | end it as `stalled`                   |
-| waiting | its approvals are over                                     | decide them as expired                |
+| waiting | the time to decide on an approval is over                  | decide it as expired                  |
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def decide(situation: Situation, rules: ReaperRules) -> list[Decision]:
     if record.state is RunState.QUEUED:
         return _decide_queued(situation, rules)
     if record.state is RunState.WAITING:
-        return [Close(stopped(record.cancel_by)) if record.cancel_by else Action.EXPIRE]
+        return _decide_waiting(record, now)
     if now >= record.lease_until:
         return _decide_lapsed(record, rules) if leases_count else []
     if record.cancel_by and now - record.cancel_at > rules.stop_ms:
@@ -119,6 +119,12 @@ def _is_to_ring(record: RunRecord, now: int, rules: ReaperRules) -> bool:
     queued_at = max(record.queued_at, record.ready_at)
     silence = now - max(record.rung_at, queued_at)
     return silence > max(rules.ring_ms, (now - queued_at) // _RINGS_THIN_OUT)
+
+
+def _decide_waiting(record: RunRecord, now: int) -> list[Decision]:
+    if record.cancel_by:
+        return [Close(stopped(record.cancel_by))]
+    return [Action.EXPIRE] if now >= record.decide_by else []
 
 
 def _decide_lapsed(record: RunRecord, rules: ReaperRules) -> list[Decision]:

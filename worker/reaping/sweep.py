@@ -31,6 +31,7 @@ _LOST_WORDS = "The process that worked on this stopped unexpectedly; another one
 _FIELDS = (
     *("thread_id", "user_id", "agent", "state", "created_at", "attempt", "losses", "queued_at", "ready_at"),
     *("rung_at", "noticed", "last_seq", "cancel_by", "cancel_at", "lease_until", "progress_until", "ended_at"),
+    "decide_by",
 )
 
 
@@ -143,14 +144,16 @@ def _act(situation: Situation, settings: SweepSettings, bells: _Bells) -> Work[i
     record = situation.record
     gone = 0
     for decision in decide(situation, settings.rules):
+        if decision is Action.RING and not bells.take():
+            continue
         if decision not in (Action.RETIRE, Action.POSTPONE, Action.EXPIRE):
             facts = {"action": "reaped", "run_id": record.run_id, "attempt": record.attempt, "state": record.state}
             logger.warning("reaped", extra={**facts, "decision": _name(decision)})
-        gone += yield from _carry_out(decision, situation, settings, bells)
+        gone += yield from _carry_out(decision, situation, settings)
     return gone
 
 
-def _carry_out(decision: Decision, situation: Situation, settings: SweepSettings, bells: _Bells) -> Work[int]:
+def _carry_out(decision: Decision, situation: Situation, settings: SweepSettings) -> Work[int]:
     record, run_id, retention_ms = situation.record, situation.record.run_id, settings.retention_ms
     match decision:
         case Close(end, is_idle):
@@ -165,7 +168,7 @@ def _carry_out(decision: Decision, situation: Situation, settings: SweepSettings
             yield scripts.touch(run_id, "queued_at")
         case Action.NOTICE:
             yield from tell_of_wait(record, retention_ms=retention_ms)
-        case Action.RING if bells.take():
+        case Action.RING:
             yield from _ring(run_id)
         case Action.EXPIRE:
             yield from _expire(record, situation.now)
@@ -202,7 +205,12 @@ def _expire(record: RunRecord, now: int) -> Work[None]:
         verdict = Verdict(decision="expired", by="")
         resolved = resolved_draft(record, call_id, approval.request, verdict)
         answer = yield scripts.decide(
-            record.run_id, call_id, by="clock", decision=codec.encode(verdict), resolved=resolved
+            record.run_id,
+            call_id,
+            by="clock",
+            decision=codec.encode(verdict),
+            attempt=record.attempt,
+            resolved=resolved,
         )
         if answer[0] == b"ok" and answer[1] == b"queued":
             yield from _ring(record.run_id)

@@ -7,7 +7,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
 from tests.support.waiting import wait_until_async
-from worker.background import repeat
+from worker.background import end, repeat
 from worker.redis_client import is_away
 
 
@@ -44,3 +44,25 @@ async def test_work_that_failed_is_done_again(error: Exception, monkeypatch: pyt
 )
 def test_a_passing_state_of_the_server_is_told_from_a_fault_of_ours(error: Exception, away: bool) -> None:
     assert is_away(error) is away
+
+
+async def test_a_task_that_swallows_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("worker.background.RETRY_SECONDS", 0.01)
+    swallowed: list[int] = []
+
+    async def stubborn() -> None:
+        while True:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                if len(swallowed) == 2:
+                    raise
+                swallowed.append(1)
+
+    task = asyncio.ensure_future(stubborn())
+    await asyncio.sleep(0)
+
+    await asyncio.wait_for(end([task]), 5)
+
+    assert task.cancelled()
+    assert len(swallowed) == 2

@@ -335,6 +335,18 @@ async def test_a_lost_attempt_says_nothing_more() -> None:
     assert types(bench.story) == ["agent_started", "tool_executing"]
 
 
+async def test_a_ring_for_a_run_whose_attempt_is_lost_is_answered_when_that_attempt_is_over() -> None:
+    bench = Bench(caller_of(sleeper))
+    work = await bench.start_until_tool_runs("caller")
+    bench.log.requeue(RUN)
+    await bench.engine.execute(RUN)  # the ring comes while the lost attempt is still here
+    bench.engine.running[RUN].end(Lost())
+    await asyncio.wait_for(work, 5)
+
+    assert_whole_story(bench.story)
+    assert bench.story[-1].attempt == 2
+
+
 async def test_a_second_delivery_of_a_run_does_nothing() -> None:
     bench = Bench(adder)
     story = list(await bench.run("adder"))
