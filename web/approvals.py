@@ -8,7 +8,7 @@ import msgspec
 
 from web.errors import Conflict, NotFound, Unprocessable
 from web.services import Services
-from worker.contract.approvals import Approval, Verdict, resolved_draft
+from worker.contract.approvals import Approval, ApprovalRequest, Verdict, resolved_draft
 from worker.contract.run import RunRecord
 
 #: Changed arguments come from a person's text area; what a tool wants in bulk belongs into a file.
@@ -80,8 +80,7 @@ def decide(services: Services, record: RunRecord, call_id: str, wish: DecisionRe
     if wish.arguments is not None and not request.editable:
         raise Unprocessable("The arguments of this call may not be changed.", code="not_editable")
     verdict = Verdict(decision=wish.decision, by=record.user_id, arguments=wish.arguments)
-    resolved = resolved_draft(record, call_id, request, verdict)
-    status, *rest = services.runs.decide(record.run_id, call_id, verdict, resolved)
+    status, *rest = _store(services, record, call_id, request, verdict)
     match status:
         case "ok":
             if rest[0] == "queued":
@@ -98,6 +97,18 @@ def decide(services: Services, record: RunRecord, call_id: str, wish: DecisionRe
             )
         case _:
             raise Conflict(_TOO_LATE[status], code=f"run_{status}" if status != "expired" else "expired")
+
+
+def _store(
+    services: Services, record: RunRecord, call_id: str, request: ApprovalRequest, verdict: Verdict
+) -> list[str]:
+    """Store a decision and tell of it; another attempt may begin while the event is made."""
+    while True:
+        resolved = resolved_draft(record, call_id, request, verdict)
+        answer = services.runs.decide(record, call_id, verdict, resolved)
+        if answer != ["moved"]:
+            return answer
+        record = services.runs.owned(record.run_id, record.user_id)
 
 
 _TOO_LATE = {

@@ -66,6 +66,8 @@ def when_ready(server: Any) -> None:
 def post_fork(server: Any, worker: Any) -> None:
     """Let the process hold as many sockets as the platform allows; many start programs with 1,024."""
     signal.signal(signal.SIGCONT, signal.SIG_DFL)
+    # Until the worker has its own handler: the master's would only note the signal, and the worker stay.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _DESCRIPTORS if most == resource.RLIM_INFINITY else most
     with contextlib.suppress(OSError, ValueError):
@@ -74,6 +76,9 @@ def post_fork(server: Any, worker: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """Start what runs beside the requests, and let SIGTERM reach it at once: the last request may take long."""
+    if not worker.alive:
+        # Told to stop before it had begun.
+        return
     parts = _parts(worker)
     for part in parts:
         part.start()

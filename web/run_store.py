@@ -99,9 +99,12 @@ class RunStore:
         fields: Any = self._client.hgetall(keys.approvals(run_id))
         return read_approvals(fields)
 
-    def decide(self, run_id: str, call_id: str, verdict: Verdict, resolved: TaggedDraft) -> list[str]:
+    def decide(self, record: RunRecord, call_id: str, verdict: Verdict, resolved: TaggedDraft) -> list[str]:
         """Store the first decision; answers as `scripts.decide` does, as text."""
-        call = scripts.decide(run_id, call_id, by="person", decision=codec.encode(verdict), resolved=resolved)
+        decision = codec.encode(verdict)
+        call = scripts.decide(
+            record.run_id, call_id, by="person", decision=decision, attempt=record.attempt, resolved=resolved
+        )
         return [part.decode() for part in run_script(self._client, call)]
 
     def delete(self, records: list[RunRecord]) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from web.relay.backoff import Backoff
 from web.relay.bus import Message
 from web.relay.errors import HistoryUnavailable
-from web.relay.feed import Read
+from web.relay.feed import FeedState, Read
 from web.relay.history import Top
 from web.relay.limits import RelayLimits
 from web.relay.ring import Page
@@ -18,6 +18,8 @@ from web.relay.source import Follower, Sink, Source
 from worker.contract import keys
 
 logger = logging.getLogger(__name__)
+
+_CANCEL_AGAIN_SECONDS = 0.1
 
 T = TypeVar("T")
 
@@ -72,8 +74,11 @@ class Hub:
             source.pump()
 
     def on_lost(self) -> None:
-        for source in self._sources.values():
+        for source in tuple(self._sources.values()):
             source.feed.on_disconnected()
+            if source.feed.state is FeedState.COMPLETE and not source.followers:
+                # Nobody asks whether its log is still the one that it was read from.
+                self._forget(source)
 
     async def audit(self) -> None:
         """Compare all watched runs with their records, for ever: no next message shows that the last one was lost."""
@@ -120,6 +125,15 @@ class Hub:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._task_done)
+
+    async def end_tasks(self) -> None:
+        """Cancel what runs in the background, and wait until it has ended."""
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            # Again and again: a Redis client that is just connecting may turn a cancellation into a failed attempt.
+            _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
 
     def _new_source(self, run_id: str) -> Source:
         source = self._sources[run_id] = Source(run_id, self, self._limits)

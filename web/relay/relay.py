@@ -163,6 +163,7 @@ class _Core:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._limits.redis_seconds):
                 await self._receipts.flush()
+        await self._hub.end_tasks()
         await self._history.close()
 
     def adopt(self, sock: socket.socket, protocol: Callable[[], Outlet]) -> None:
