@@ -75,6 +75,11 @@ class Member:
         return self.process is not None and self.process.is_running
 
     @property
+    def words(self) -> str:
+        """The last that it said."""
+        return self.process.tail(8) if self.process else ""
+
+    @property
     def has_said_ready(self) -> bool:
         """The present process has got through its start."""
         if self.process is None:

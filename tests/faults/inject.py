@@ -121,7 +121,7 @@ class Injector:
         """Signal them, and wait until each is back."""
         pids = {member.name: await asyncio.to_thread(self._fleet.send, member, signum) for member in members}
         for member in members:
-            await _until(lambda member=member: member.pid != pids[member.name] and member.is_ready)  # type: ignore[misc]
+            await _wait_for_successor(member, pids[member.name])
 
     async def _tell_redis(self, *command: str) -> None:
         def tell() -> None:
@@ -210,9 +210,10 @@ def _ignoring_absence(work: Callable[[], None]) -> None:
         return
 
 
-async def _until(condition: Callable[[], bool]) -> None:
+async def _wait_for_successor(member: Member, pid: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not await asyncio.to_thread(condition):
+    while not await asyncio.to_thread(lambda: member.pid != pid and member.is_ready):
         if time.monotonic() > deadline:
-            raise TimeoutError("a process did not come back")
+            state = "still runs" if member.pid == pid else f"is not ready: {member.words}"
+            raise TimeoutError(f"{member.name} was ended and {state}")
         await asyncio.sleep(0.05)

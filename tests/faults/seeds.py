@@ -66,7 +66,7 @@ class Player:
             entries = play(self._running_fleet(), schedule, self._model, quiet_seconds=self._quiet_seconds)
         except Exception as error:  # noqa: BLE001 - the other seeds go on
             self._stop_fleet()
-            failed = Violation("harness", f"seed {schedule.seed}", f"{type(error).__name__}: {error}")
+            failed = Violation("harness", f"seed {schedule.seed}", _explain(error))
             return SeedResult(schedule.seed, time.monotonic() - begun, None, [failed])
         finally:
             self._provider.requests.clear()
@@ -94,3 +94,9 @@ class Player:
         fleet, self._fleet = self._fleet, None
         if fleet is not None:
             fleet.stop()
+
+
+def _explain(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        return "; ".join(map(_explain, error.exceptions))
+    return f"{type(error).__name__}: {error}"

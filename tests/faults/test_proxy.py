@@ -72,6 +72,15 @@ def ask(sock: socket.socket, words: bytes) -> bytes:
     return heard
 
 
+def is_cut_at_once(port: int) -> bool:
+    """Whether a connection is ended, by whichever sign the kernel shows first, without a word."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+            return sock.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
 def test_bytes_go_through_both_ways(client: socket.socket) -> None:
     words = b"x" * 1_000_000
 
@@ -149,11 +158,11 @@ def test_a_reset_looks_like_a_crash(proxy: Proxy, client: socket.socket) -> None
         client.recv(1)
 
 
-def test_a_proxy_that_refuses_lets_nobody_in(proxy: Proxy) -> None:
+def test_a_proxy_that_refuses_lets_nobody_in(echo: Echo, proxy: Proxy) -> None:
     proxy.trouble_with(refuses=True)
 
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as sock, pytest.raises(ConnectionResetError):
-        sock.recv(1)
+    assert is_cut_at_once(proxy.port)
+    assert echo.got == b""
 
 
 def test_a_swallowed_reply_means_that_the_server_has_the_request(
@@ -172,5 +181,5 @@ def test_a_swallowed_reply_means_that_the_server_has_the_request(
 def test_a_server_that_is_away_looks_like_a_cut(echo: Echo, proxy: Proxy) -> None:
     proxy.target_port = 1
 
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as sock, pytest.raises(ConnectionResetError):
-        sock.recv(1)
+    assert is_cut_at_once(proxy.port)
+    assert echo.got == b""

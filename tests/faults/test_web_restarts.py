@@ -143,9 +143,10 @@ class Person:
             self.problems.append(item)
 
 
-def wait_for_all(people: Sequence[Person]) -> None:
+def wait_for_all(people: Sequence[Person], *, closes: int = 0) -> None:
+    """Wait until everyone is connected, and was closed so often."""
     try:
-        wait_until(lambda: all(person.is_connected for person in people), what="everyone is connected")
+        wait_until(lambda: all(person.is_connected and len(person.closes) >= closes for person in people), 20)
     except AssertionError as late:
         raise AssertionError("\n".join(map(str, people))) from late
 
@@ -324,11 +325,12 @@ def test_a_gunicorn_worker_that_is_killed_is_replaced_and_viewers_go_on(
     people = [Person([system.url], client, run.run_id) for _ in range(5)]
 
     with being_written(run):
-        for _ in range(3):
+        for kills in range(1, 4):
             wait_for_all(people)
             (worker,) = web.children
             os.kill(worker, signal.SIGKILL)
-            wait_until(lambda: web.children and worker not in web.children, what="another worker")  # noqa: B023
+            wait_for_all(people, closes=kills)
+            wait_until(lambda: len(web.children) == 1, what="there is another worker")
 
     assert [person.wait() for person in people] == [run.cursors] * 5
     assert [person.closes for person in people] == [[1006] * 3] * 5

@@ -30,7 +30,6 @@ from worker.contract.events import (
     Event,
     ToolCompleted,
     ToolCompletedData,
-    ToolExecuting,
 )
 from worker.contract.open_calls import OpenCalls, OpenTool
 from worker.contract.run import RunState
@@ -156,6 +155,8 @@ class Life:
             worker.begin_tool(self._new_call_id())
 
     def end_a_tool(self, worker: Worker) -> None:
+        # It knows what it has begun and ended, also while the server does not.
+        worker.keep_lease()
         tools = [item for item in OpenCalls(self.story).innermost_first() if isinstance(item, OpenTool)]
         if tools and self._begin(worker):
             data = ToolCompletedData(call_id=tools[0].call_id, tool_name="x", status="ok", duration_ms=1)
@@ -206,10 +207,16 @@ class Life:
         fields: Any = self.client.hgetall(keys.approvals(RUN))
         for call_id, approval in read_approvals(fields).items():
             verdict = Verdict(decision="expired" if by_clock else "denied", by="" if by_clock else USER)
-            resolved = resolved_draft(read(self.client), call_id, approval.request, verdict)
-            who: Any = "clock" if by_clock else "person"
-            decision = codec.encode(verdict)
-            run_script(self.client, scripts.decide(RUN, call_id, by=who, decision=decision, resolved=resolved))
+            record = read(self.client)
+            call = scripts.decide(
+                RUN,
+                call_id,
+                by="clock" if by_clock else "person",
+                decision=codec.encode(verdict),
+                attempt=record.attempt,
+                resolved=resolved_draft(record, call_id, approval.request, verdict),
+            )
+            run_script(self.client, call)
 
     def decide_by_clock(self) -> None:
         for call_id in {name.partition(":")[0] for name in self._approval_fields()}:
@@ -237,6 +244,8 @@ class Life:
         """What must be so at any moment."""
         events, record = self.story, read(self.client)
         assert (record.last_seq, record.last_cursor) == (len(events), events[-1].cursor if events else "")
+        attempts = [event.attempt for event in events]
+        assert attempts == sorted(attempts)
         terminal = [event.seq for event in events if event.terminal]
         assert terminal == ([len(events)] if record.is_finished else [])
         if record.is_finished:
@@ -282,7 +291,7 @@ class Life:
         return worker.has_run
 
     def _new_call_id(self) -> str:
-        return f"a1.t{1 + sum(isinstance(event, ToolExecuting) for event in self.story)}"
+        return f"a1.t{len(self.past)}"
 
     def _approval_fields(self) -> list[str]:
         fields: Any = self.client.hkeys(keys.approvals(RUN))

@@ -207,6 +207,29 @@ def test_a_decision_while_the_worker_still_has_the_run_rings_for_nobody(
     assert worker.release(RunState.WAITING) == "queued"
 
 
+def test_a_decision_counts_though_another_attempt_begins_meanwhile(
+    browser: FlaskClient, app: Flask, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = StoryWriter(services_of(app).redis, run_id)
+    worker.claim()
+    worker.start()
+    worker.ask()
+    store = services_of(app).runs
+    original = store.decide
+
+    def slowly(*args: Any) -> list[str]:
+        if worker.attempt == 1:
+            worker.release(RunState.QUEUED)
+            worker.claim()
+        return original(*args)
+
+    monkeypatch.setattr(store, "decide", slowly)
+    decide(browser, run_id)
+
+    told = last_event(browser, run_id)
+    assert (told["type"], told["attempt"]) == ("approval_resolved", 2)
+
+
 def test_a_call_that_asks_nobody_is_not_there(browser: FlaskClient, run_id: str, worker: StoryWriter) -> None:
     for call_id in ("a1.t2", "a1.t1:decision", "a1.t1:expires", "%F0%9F%99%82"):
         error_of(browser.get(address(run_id, call_id)), 404)

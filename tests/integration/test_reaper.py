@@ -103,6 +103,25 @@ async def test_a_run_that_has_just_been_accepted_is_left_alone(hand: Hand, clien
     assert read(client).rung_at == 0
 
 
+async def test_of_a_long_queue_each_run_is_rung_for_by_and_by(
+    hand: Hand, client: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Most likely all workers are busy; messages for all at once would only be in their way."""
+    runs = [f"run_{number:03}" for number in range(120)]
+    for run_id in runs:
+        accept(client, run_id, thread_id=f"thr_{run_id}")
+        waited(client, run_id, ms=20_000)
+        change(client, run_id, noticed=1)
+
+    await hand.do(sweep(sweep_settings()))
+
+    assert hand.rung == runs[:50]
+    assert len([record for record in caplog.records if record.message == "reaped"]) == 50
+    await hand.do(sweep(sweep_settings()))
+    await hand.do(sweep(sweep_settings()))
+    assert hand.rung == runs
+
+
 async def test_a_run_whose_worker_has_died_goes_to_another_one_at_once(hand: Hand, client: redis.Redis) -> None:
     writer = begun(client)
     lapse(client)

@@ -202,7 +202,8 @@ async def test_a_run_that_was_decided_on_before_it_could_wait_is_rung_for(
     approval = (await log.left(record)).approvals["a1.t1"]
     yes = Verdict(decision="approved", by="usr_1")
     resolved = resolved_draft(record, "a1.t1", approval.request, yes)
-    run_script(bytes_client, scripts.decide(RUN, "a1.t1", by="person", decision=codec.encode(yes), resolved=resolved))
+    call = scripts.decide(RUN, "a1.t1", by="person", decision=codec.encode(yes), attempt=1, resolved=resolved)
+    run_script(bytes_client, call)
 
     await log.release(record, WAITS_FOR_PERSON)
 

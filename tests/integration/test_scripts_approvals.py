@@ -14,7 +14,7 @@ from web.store import run_script
 from worker.contract import codec, keys, scripts
 from worker.contract.approvals import Approval, Verdict, read_approvals, resolved_draft
 from worker.contract.events import ApprovalResolved
-from worker.contract.run import RunState
+from worker.contract.run import RunRecord, RunState
 
 CALL = "a1.t1"
 
@@ -31,11 +31,18 @@ def approvals(client: redis.Redis) -> dict[str, Approval]:
 
 
 def decide(
-    client: redis.Redis, verdict: Verdict, *, by: Literal["person", "clock"] = "person", call_id: str = CALL
+    client: redis.Redis,
+    verdict: Verdict,
+    *,
+    by: Literal["person", "clock"] = "person",
+    call_id: str = CALL,
+    record: RunRecord | None = None,
 ) -> list[Any]:
     request = approvals(client)[CALL].request
-    resolved = resolved_draft(read(client), call_id, request, verdict)
-    call = scripts.decide(RUN, call_id, by=by, decision=codec.encode(verdict), resolved=resolved)
+    record = record or read(client)
+    resolved = resolved_draft(record, call_id, request, verdict)
+    decision = codec.encode(verdict)
+    call = scripts.decide(RUN, call_id, by=by, decision=decision, attempt=record.attempt, resolved=resolved)
     answer: list[Any] = run_script(client, call)
     return answer
 
@@ -121,9 +128,9 @@ def test_a_call_that_asks_nobody_takes_no_decision(client: redis.Redis) -> None:
     assert decide(client, YES, call_id="a1.t2") == [b"missing"]
     client.delete(keys.run(RUN))
     change(client, "run_other", state="waiting")
-    assert run_script(
-        client, scripts.decide(RUN, CALL, by="person", decision=b"{}", resolved=("t", codec.Draft(b"{", b"}")))
-    ) == [b"missing"]
+    resolved = ("t", codec.Draft(b"{", b"}"))
+    call = scripts.decide(RUN, CALL, by="person", decision=b"{}", attempt=1, resolved=resolved)
+    assert run_script(client, call) == [b"missing"]
     assert not client.exists(keys.run(RUN))
 
 
@@ -143,6 +150,22 @@ def test_a_decision_that_comes_before_the_run_has_stopped_to_wait_lets_it_go_on_
     assert writer.release(RunState.WAITING) == "waiting"
 
 
+def test_a_decision_is_not_told_in_the_name_of_an_attempt_that_is_over(client: redis.Redis) -> None:
+    """Else the story would go back to it."""
+    writer = StoryWriter(client, RUN)
+    writer.claim()
+    writer.start()
+    writer.ask()
+    seen = read(client)
+    writer.release(RunState.QUEUED, "The server was restarted.")
+    writer.claim()
+
+    assert decide(client, YES, record=seen) == [b"moved"]
+    assert approvals(client)[CALL].verdict is None
+    assert decide(client, YES) == [b"ok", b"running"]
+    assert [event.attempt for event in story(client)] == [1, 1, 2]
+
+
 def test_a_decision_while_the_run_waits_for_a_worker_leaves_it_there(client: redis.Redis) -> None:
     writer = StoryWriter(client, RUN)
     writer.claim()
@@ -156,6 +179,22 @@ def test_a_decision_while_the_run_waits_for_a_worker_leaves_it_there(client: red
     # The next attempt reads it when it begins, and then waits for other things as any would.
     writer.claim()
     assert writer.release(RunState.WAITING) == "waiting"
+
+
+def test_a_run_that_waits_knows_when_the_first_of_its_open_decisions_is_overdue(client: redis.Redis) -> None:
+    writer = StoryWriter(client, RUN)
+    writer.claim()
+    writer.start()
+    now = server_ms(client)
+    for call_id, later in (("a1.t1", 10_000), ("a1.t2", 30_000), ("a1.t10", 20_000)):
+        writer.ask(call_id, expires_at=now + later)
+    writer.release(RunState.WAITING)
+    assert read(client).decide_by == now + 10_000
+
+    decide(client, YES)
+    writer.claim()
+    writer.release(RunState.WAITING)
+    assert read(client).decide_by == now + 20_000
 
 
 def test_changed_arguments_are_kept_with_the_decision_and_the_event_says_so(client: redis.Redis) -> None:

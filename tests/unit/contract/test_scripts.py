@@ -64,7 +64,7 @@ def test_a_script_on_a_run_is_given_keys_of_that_run_only() -> None:
         scripts.cancel("run_1", by="user"),
         scripts.tell("run_1", [("t", DRAFT)], last_seq=0, retention_ms=1),
         scripts.bury("run_1", [("t", DRAFT)], retention_ms=1, end_state=RunState.FAILED, fields={}),
-        scripts.decide("run_1", "a1.t1", by="clock", decision=b"{}", resolved=("t", DRAFT)),
+        scripts.decide("run_1", "a1.t1", by="clock", decision=b"{}", attempt=1, resolved=("t", DRAFT)),
         scripts.touch("run_1", "rung_at"),
         scripts.ack("run_1", user_id="u", viewer="v", seq=1),
     ]

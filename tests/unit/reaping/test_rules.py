@@ -176,6 +176,7 @@ def test_after_an_outage_a_run_is_given_time_to_make_progress() -> None:
     assert running(progress_until=NOW - 1, leases_count=False) == []
 
 
-def test_approvals_are_looked_at_while_a_run_waits_for_a_person() -> None:
-    assert look(state=RunState.WAITING) == [Action.EXPIRE]
-    assert look(state=RunState.WAITING, leases_count=False) == [Action.EXPIRE]
+def test_a_run_waits_for_a_person_until_the_time_to_decide_is_over() -> None:
+    assert look(state=RunState.WAITING, decide_by=NOW + 1) == []
+    assert look(state=RunState.WAITING, decide_by=NOW) == [Action.EXPIRE]
+    assert look(state=RunState.WAITING, decide_by=NOW, leases_count=False) == [Action.EXPIRE]
