@@ -38,7 +38,7 @@ def dump(client: redis.Redis, run: RunWriter) -> dict[str, bytes]:
 
 def restore(client: redis.Redis, dumped: dict[str, bytes]) -> None:
     for key, value in dumped.items():
-        client.restore(key, 0, value)  # type: ignore[arg-type]
+        client.restore(key, 0, value)
 
 
 def address(client: redis.Redis) -> str:
@@ -72,7 +72,7 @@ def test_a_run_that_is_lost_without_a_viewer_is_not_remembered(
 
         def is_forgotten() -> bool:
             browser.subscribe(run.run_id)
-            return browser.read_until("error")["code"] == "not_found"
+            return bool(browser.read_until("error")["code"] == "not_found")
 
         wait_until(is_forgotten)
 

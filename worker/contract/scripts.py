@@ -60,7 +60,7 @@ def create(*, run_id: str, thread_id: str, user_id: str, agent: str, message: st
 
 
 def claim(run_id: str, *, worker_id: str, token: str, lease_ms: int, silence_ms: int) -> ScriptCall:
-    """Take the next attempt at a queued run.
+    """Take the next attempt at a queued run; a repeat with the same token, after a lost reply, gives the same one.
 
     Answers [b"ok", [field, value …]], or why not: [b"missing" | b"finished" | b"busy" | b"later"].
     """
