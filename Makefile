@@ -6,6 +6,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 SOURCES := worker web tests celeryconfig.py
 SEEDS := 200
+PROCESSES := 2
 
 run: setup ## Run everything on this machine until Ctrl-C; data stays in .data
 	@$(BIN)/python -m worker.local
@@ -52,7 +53,7 @@ browser: setup-dev chromium ## Tests in a real Chromium
 	@$(PYTEST) tests/browser
 
 faults: setup-dev ## Kill, stop and cut things under load, for SEEDS=200 seeds, and print what came of it
-	@$(BIN)/python -m tests.faults.run --seeds $(SEEDS) --mutants
+	@$(BIN)/python -m tests.faults.run --seeds $(SEEDS) --processes $(PROCESSES) --mutants
 
 bench: setup-dev ## Measurements; not part of the tests
 	@$(PYTEST) tests/benchmarks -m benchmark -s
