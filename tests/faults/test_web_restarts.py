@@ -20,11 +20,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 
 from tests.support.client import Client
+from tests.support.processes import Process
 from tests.support.redis import connect as connect_redis
-from tests.support.redis import new_server
+from tests.support.redis import free_port, new_server
 from tests.support.relay import RunWriter, cursors
-from tests.support.system import System
+from tests.support.system import SECRET_KEY, System, procfile_line
 from tests.support.waiting import scaled, wait_until
+from worker.local.ports import answers_ok
 
 Event = dict[str, Any]
 
@@ -247,6 +249,24 @@ def test_new_connections_are_answered_as_long_as_the_last_request_takes(
         assert client.http.get("/healthz").status_code == 200
     assert upload.finish() == b"HTTP/1.1 201 CREATED\r\n"
     assert web.wait(5) == 0
+
+
+@pytest.mark.parametrize("line", ["Listening at", "Booting worker", "/healthz"])
+def test_a_process_that_is_told_to_stop_while_it_starts_ends(system: System, line: str) -> None:
+    variables = {"REDIS_URL": system.redis_url, "SECRET_KEY": SECRET_KEY, "WEB_CONCURRENCY": "3"}
+    address = {"BIND_HOST": "127.0.0.1", "PORT": str(free_port())}
+    web = Process("web.1", procfile_line("web"), settings=variables | address, directory=system.directory)
+    system.webs.append(web)
+    if line == "/healthz":
+        wait_until(lambda: answers_ok(f"http://127.0.0.1:{address['PORT']}/healthz"))
+    else:
+        wait_until(lambda: line in web.output)
+    workers = web.children
+
+    web.send_all(signal.SIGTERM)
+
+    assert web.wait(5) == 0
+    assert [pid for pid in workers if Path(f"/proc/{pid}").exists()] == []
 
 
 def test_two_web_processes_that_restart_one_after_the_other_make_no_hole(

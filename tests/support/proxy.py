@@ -162,6 +162,7 @@ class _Connection:
         self.near.other, self.far.other = self.far, self.near
         #: The server's next words go nowhere.
         self.is_swallowing = False
+        self._unanswered = b""
         self._opening: asyncio.Task[None] | None = None
 
     def opened(self) -> None:
@@ -188,9 +189,8 @@ class _Connection:
         """Near is cut before the server has the request, so that the reply goes nowhere."""
         self.is_swallowing = True
         self.near.drop(reset=False)
-        if self.far.transport is not None:
-            self.far.transport.write(request)
-            self.proxy.swallowed += 1
+        self._unanswered = request
+        self._deliver()
 
     async def _open(self) -> None:
         try:
@@ -198,9 +198,19 @@ class _Connection:
         except OSError:
             self.cut(reset=True)
             return
+        if self._unanswered:
+            self._deliver()
+            return
         if self.near.is_gone and not self.near.has_waiting:
             self.far.drop(reset=False)
         self.near.move()
+
+    def _deliver(self) -> None:
+        # A client that writes at once may be faster than our connection to the server.
+        if self.far.transport is not None:
+            request, self._unanswered = self._unanswered, b""
+            self.far.transport.write(request)
+            self.proxy.swallowed += 1
 
 
 class _End(asyncio.Protocol):
