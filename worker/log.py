@@ -23,8 +23,7 @@ from worker.contract.closing import End
 from worker.contract.cursor import new_tag
 from worker.contract.events import Event
 from worker.contract.run import RunRecord, decode_run
-from worker.contract.scripts import Attempt
-from worker.log_writer import LogWriter, WriterSettings, record_fields
+from worker.log_writer import LogWriter, WriterSettings, attempt_of, record_fields
 from worker.outcomes import Released
 from worker.reaping.asks import Commands, Ring, Work
 from worker.reaping.ending import bury, conclude, read_events, retire
@@ -100,7 +99,7 @@ class RunLog:
         if not runs:
             return {}
         calls = [
-            scripts.renew(_attempt(record), written=written, lease_ms=self._settings.lease_ms)
+            scripts.renew(attempt_of(record), written=written, lease_ms=self._settings.lease_ms)
             for record, written in runs
         ]
         async with self._client.pipeline(transaction=False) as pipe:
@@ -140,7 +139,7 @@ class RunLog:
 
     async def release(self, record: RunRecord, released: Released) -> None:
         """Give an attempt back, and ring if the run can go on at once."""
-        call = scripts.release(_attempt(record), state=released.state, reason=released.reason)
+        call = scripts.release(attempt_of(record), state=released.state, reason=released.reason)
         if await patiently(lambda: run_script(self._client, call)) == b"queued":
             await self._ring(record.run_id)
 
@@ -193,10 +192,6 @@ class RunLog:
                 pipe.hmget(keys.run(run_id.decode()), "message", "answer")
             rows = await pipe.execute()
         return [Turn(message.decode(), (answer or b"").decode()) for message, answer in rows if message is not None]
-
-
-def _attempt(record: RunRecord) -> Attempt:
-    return Attempt(record.run_id, record.attempt, record.token)
 
 
 def _lease(answer: Iterable[bytes]) -> Lease:

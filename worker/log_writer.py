@@ -41,7 +41,7 @@ class LogWriter:
     def __init__(self, client: Redis, record: RunRecord, settings: WriterSettings) -> None:
         self._client = client
         self._record = record
-        self._attempt = Attempt(record.run_id, record.attempt, record.token)
+        self._attempt = attempt_of(record)
         self._settings = settings
         #: The last number that was answered.
         self.written = 0
@@ -126,6 +126,11 @@ class LogWriter:
         self._kept.append(_Written(self.written, now, call))
         while self._kept[0].at < now - KEEP_SECONDS:
             self._kept.popleft()
+
+
+def attempt_of(record: RunRecord) -> Attempt:
+    """Who may write a run that was just claimed."""
+    return Attempt(record.run_id, record.attempt, record.token)
 
 
 def record_fields(record: RunRecord) -> dict[str, str]:
