@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 to 3.14; everything else is brought. PYTHON names another interpreter.
 .DEFAULT_GOAL := help
-.PHONY: run test setup setup-dev chromium format lint types imports unit integration js e2e browser faults bench lock clean help
+.PHONY: run test setup setup-dev chromium format lint types imports unit integration js e2e browser faults staging bench lock clean help
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
@@ -55,6 +55,9 @@ browser: setup-dev chromium ## Tests in a real Chromium
 faults: setup-dev ## Kill, stop and cut things under load, for SEEDS=200 seeds, and print what came of it
 	@$(BIN)/python -m tests.faults.run --seeds $(SEEDS) --processes $(PROCESSES) --mutants
 
+staging: setup-dev chromium ## Deploy the committed files to a platform on this machine and check it; or URL=https://… elsewhere
+	@$(BIN)/python -m tests.staging.run $(if $(URL),--url $(URL)) $(if $(CA),--authority $(CA)) $(if $(WITHOUT),--without $(WITHOUT)) $(if $(FRESH),--fresh)
+
 bench: setup-dev ## Measurements; not part of the tests
 	@$(PYTEST) tests/benchmarks -m benchmark -s
 
@@ -62,7 +65,7 @@ lock: setup-dev ## Write the lock files anew from pyproject.toml
 	@bin/lock
 
 clean: ## Remove what was built; the data in .data stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-artifacts build *.egg-info
+	rm -rf .venv .staging .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis test-artifacts build *.egg-info
 	find worker web tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## Show this list

@@ -1,7 +1,7 @@
 """How Celery behaves here, for the worker that takes messages and the web process that sends them.
 
-What depends on the environment (`broker_url`, `worker_concurrency`, the size of the connection pool) is set by
-`worker.app` and `web.doorbell` from their settings. Measured reasons are in decision 2 (docs/decisions).
+What depends on the environment (`worker_concurrency`, and all about the broker: see `worker.contract.broker`) is set
+by `worker.app` and `web.doorbell` from their settings. Measured reasons are in decision 2 (docs/decisions).
 """
 
 from worker.contract.commands import DEFAULT_QUEUE
@@ -31,21 +31,12 @@ broker_connection_max_retries = None
 worker_cancel_long_running_tasks_on_connection_loss = False
 
 # Cancel and inspection are fields of the run's record. Without these two a worker needs 2 connections instead of 10.
+# TASK_EVENTS=true turns on the second, for Flower.
 worker_enable_remote_control = False
 worker_send_task_events = False
 
 # With a socket timeout of 2 s on the sending side a web request fails after some 4 s instead of hanging.
 task_publish_retry_policy = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.5}
-
-broker_transport_options = {
-    # Redelivery by age is of no use here (the reaper is faster) and harmless (the lease answers busy). Longer than any
-    # run, so that it makes no noise. The smallest value of all processes wins, hence one file for all.
-    "visibility_timeout": 43_200,
-    "socket_timeout": 10,
-    "socket_connect_timeout": 5,
-    "socket_keepalive": True,
-    "queue_order_strategy": "priority",
-}
 
 # Ours: JSON lines with the run on each, not Celery's.
 worker_hijack_root_logger = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from web.answers import json_answer
-from web.errors import Unauthenticated
-from web.identity import find_user
+from web.identity.request import current_user
+from web.identity.user import session_of
 from web.services import services
 
 blueprint = Blueprint("about", __name__, url_prefix="/api")
@@ -20,7 +20,5 @@ def show_agents() -> Response:
 
 @blueprint.get("/session")
 def show_session() -> Response:
-    user = find_user()
-    if user is None:
-        raise Unauthenticated("You are not signed in.")
-    return json_answer({"user_id": user.user_id, "anonymous": user.anonymous})
+    """Say who one is, and until when: Unix milliseconds, 0 for ever."""
+    return json_answer(session_of(current_user()))

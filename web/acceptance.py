@@ -16,7 +16,10 @@ from web.catalogue import find_agent
 from web.errors import Conflict, LimitReached, Unavailable, Unprocessable
 from web.ids import new_run_id, new_thread_id
 from web.services import Services
+from web.tracing import publishing
+from worker.contract.commands import DEFAULT_QUEUE_NAME
 from worker.contract.run import RunRecord, RunState
+from worker.contract.tracing import current_traceparent, link_to_run
 
 #: JSON may write a character outside the basic plane as two escapes of six bytes; the other fields are small.
 BYTES_PER_CHARACTER = 12
@@ -57,28 +60,37 @@ def accept(services: Services, user_id: str, wish: RunRequest) -> Accepted:
         Unavailable: Too much waits already, no worker has ever started, or none could be told (the run then is kept).
     """
     _check_message(wish.message, services.settings.max_message_chars)
-    agent = _choose_agent(services, wish.agent)
+    agent, queue = _choose_agent(services, wish.agent)
     if wish.thread_id is not None:
         services.threads.owned(wish.thread_id, user_id)
     run_id = _run_id_for(services, user_id, wish.idempotency_key)
     # A repeat of a request that was taken stops nothing again: what its thread does now came after it.
     if wish.thread_id is not None and wish.when_busy != "queue" and services.runs.find(run_id) is None:
         _make_way(services, wish.thread_id, wish.when_busy)
-    record = services.runs.create(
-        run_id=run_id,
-        thread_id=wish.thread_id or new_thread_id(),
-        user_id=user_id,
-        agent=agent,
-        message=wish.message,
-    )
-    _check_same(record, wish)
+    with publishing(run_id, queue) as span:
+        record = services.runs.create(
+            run_id=run_id,
+            thread_id=wish.thread_id or new_thread_id(),
+            user_id=user_id,
+            agent=agent,
+            message=wish.message,
+            queue=queue,
+            traceparent=current_traceparent(),
+        )
+        # A repeat finds the trace of the first request.
+        link_to_run(span, record.traceparent)
+        _check_same(record, wish)
+        return _enqueue(services, record)
+
+
+def _enqueue(services: Services, record: RunRecord) -> Accepted:
     services.threads.add_run(record)
     if record.state is not RunState.QUEUED:
         return Accepted(record, 0)
     ahead = services.threads.enqueue(record)
     # Whoever ends the run before it rings for this one.
     if not ahead:
-        services.doorbell.ring(record.run_id)
+        services.doorbell.ring(record.run_id, record.queue, record.agent)
     return Accepted(record, ahead)
 
 
@@ -113,21 +125,23 @@ def _is_invisible(char: str) -> bool:
     return char.isspace() or unicodedata.category(char) == "Cf"
 
 
-def _choose_agent(services: Services, name: str | None) -> str:
-    """The agent's name, checked if any worker has ever said what can run."""
+def _choose_agent(services: Services, name: str | None) -> tuple[str, str]:
+    """The agent's name, checked if any worker has ever said what can run, and its queue."""
     catalogue = services.catalogue.read()
+    name = name or catalogue.default_agent
     if not name:
-        if not catalogue.default_agent:
-            raise Unavailable("No worker has started yet; try again.", code="no_worker", detail={"retryable": True})
-        return catalogue.default_agent
-    if catalogue.agents and find_agent(catalogue, name) is None:
+        raise Unavailable("No worker has started yet; try again.", code="no_worker", detail={"retryable": True})
+    agent = find_agent(catalogue, name)
+    if agent is not None:
+        return name, agent.queue
+    if catalogue.agents:
         names = [agent.name for agent in catalogue.agents]
         raise Unprocessable(
             f"There is no agent named {name!r}; there are {', '.join(names)}.",
             code="unknown_agent",
             detail={"field": "agent", "agents": names},
         )
-    return name
+    return name, DEFAULT_QUEUE_NAME
 
 
 def _run_id_for(services: Services, user_id: str, idempotency_key: str | None) -> str:

@@ -65,7 +65,7 @@ def _refuse_store(error: RedisError) -> Response:
     if not is_away(error):
         return _fail(error)
     logger.warning(
-        "store away", extra={"action": "store_away", "path": request.path, "reason": f"{type(error).__name__}: {error}"}
+        "store away", extra={"action": "store_away", "route": _route(), "reason": f"{type(error).__name__}: {error}"}
     )
     return refuse(
         Unavailable(
@@ -78,9 +78,14 @@ def _refuse_store(error: RedisError) -> Response:
 
 def _fail(error: Exception) -> Response:
     error_id = secrets.token_hex(6)
-    facts = {"action": "request_failed", "error_id": error_id, "method": request.method, "path": request.path}
+    facts = {"action": "request_failed", "error_id": error_id, "method": request.method, "route": _route()}
     logger.error("request failed", exc_info=error, extra=facts)
     return _shape(500, "internal_error", "Something went wrong here; the log knows more.", {"error_id": error_id})
+
+
+def _route() -> str:
+    """Not the path: someone may have typed it."""
+    return request.url_rule.rule if request.url_rule else "none"
 
 
 def _shape(status: int, code: str, message: str, detail: Any) -> Response:

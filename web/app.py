@@ -16,27 +16,39 @@ from web.catalogue import CatalogueReader
 from web.courier import Courier
 from web.doorbell import Doorbell
 from web.driver import Driver
+from web.figures import Figures
 from web.file_store import FileStore
+from web.gunicorn_log import QUIET_LOGGERS
 from web.headers import register_headers
 from web.history import EventHistory
-from web.identity import Identity, find_user, register_identity
+from web.identity.identity import Identity
+from web.identity.request import find_user, register_identity
 from web.logs import register_request_log
+from web.ops import views as ops
 from web.origins import register_origin_check
 from web.reaper import Reaper
+from web.relay.limits import RelayLimits
 from web.relay.relay import Relay
 from web.run_store import RunStore
 from web.services import EXTENSION, Services
 from web.settings import WebSettings
 from web.store import connect
 from web.thread_store import ThreadStore
+from web.tracing import register_traces
+from worker.contract.connections import web_share
 from worker.contract.log_lines import configure_logs
+from worker.contract.lost_errors import catch_lost_errors
+from worker.contract.meters import Meters
+from worker.contract.trace_export import TraceExport
 
 #: Where gunicorn's hooks find what tells the webhook.
 COURIER = "courier"
 #: … and what looks for runs that nobody works on.
 REAPER = "reaper"
-#: They would log a webhook's address, which may hold a token.
-_QUIET_LOGGERS = ("httpx2", "httpcore2")
+#: … and what stores this process's figures.
+FIGURES = "figures"
+#: … and what sends traces.
+TRACES = "traces"
 
 
 def create_app(environ: Mapping[str, str] | None = None) -> Flask:
@@ -48,19 +60,25 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     Raises:
         SettingsError: With everything that is wrong with the environment.
     """
-    if environ is None:
-        environ = os.environ
-        configure_logs(quiet=_QUIET_LOGGERS)
+    is_own = environ is None
+    environ = os.environ if environ is None else environ
     settings = WebSettings.from_env(environ)
-    services = make_services(settings)
+    if is_own:
+        configure_logs(level=settings.log_level, quiet=QUIET_LOGGERS)
+        catch_lost_errors()
+    process = f"web_{secrets.token_hex(8)}"
+    services = make_services(settings, process)
     app = Flask("web")
     app.extensions[EXTENSION] = services
-    app.extensions[COURIER] = Courier(settings)
-    sweep = settings.reaping.sweep(f"web_{secrets.token_hex(8)}", retention_ms=settings.retention_ms)
+    app.extensions[COURIER] = Courier(settings, meter=services.meters)
+    sweep = settings.reaping.sweep(process, retention_ms=settings.retention_ms, meter=services.meters)
     app.extensions[REAPER] = Reaper(services.driver, sweep)
+    app.extensions[TRACES] = TraceExport("outloud-web", environ)
     _trust_proxies(app, settings.trusted_proxies)
     register_errors(app)
-    register_request_log(app)
+    app.extensions[FIGURES] = services.figures
+    register_request_log(app, services.meters)
+    register_traces(app)
     register_drain(app)
     register_origin_check(app, settings.origins)
     register_identity(app, services.identity)
@@ -68,13 +86,16 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     sockets.register(app, services.relay, identify=_identify, allowed_origins=settings.origins)
     for module in (runs, threads, files, about, pages, health, metrics):
         app.register_blueprint(module.blueprint)
+    ops.register(app, services)
     return app
 
 
-def make_services(settings: WebSettings) -> Services:
-    """Make everything that the request handlers work with."""
-    client = connect(settings.redis_url)
-    doorbell = Doorbell(settings.redis_url)
+def make_services(settings: WebSettings, process: str) -> Services:
+    """Make everything that the request handlers work with; `process` is this one's name."""
+    meters = Meters()
+    share = web_share(settings.redis_connections)
+    client = connect(settings.redis_url, connections=share.store)
+    doorbell = Doorbell(settings.broker_url, connections=share.doorbell)
     return Services(
         settings=settings,
         redis=client,
@@ -86,17 +107,19 @@ def make_services(settings: WebSettings) -> Services:
         files=FileStore(client, life_ms=settings.file_retention_ms, max_bytes=settings.max_user_files_bytes),
         doorbell=doorbell,
         driver=Driver(client, doorbell),
-        relay=Relay(settings.redis_url),
+        relay=Relay(settings.redis_url, limits=RelayLimits(concurrent_reads=share.reads), meters=meters),
+        meters=meters,
+        figures=Figures(client, process, meters),
     )
 
 
-def _identify(request: Request) -> str | None:
+def _identify(request: Request) -> sockets.Visitor | None:
     """For the relay's route: who sends the request was found out before the route is reached.
 
     A handshake hands out no cookie, so a new user would own nothing and never could: that is nobody.
     """
     user = find_user()
-    return user.user_id if user and not user.is_new else None
+    return sockets.Visitor(user.user_id, user.expires_at) if user and not user.is_new else None
 
 
 def _trust_proxies(app: Flask, count: int) -> None:

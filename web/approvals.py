@@ -84,7 +84,7 @@ def decide(services: Services, record: RunRecord, call_id: str, wish: DecisionRe
     match status:
         case "ok":
             if rest[0] == "queued":
-                services.driver.ring(record.run_id)
+                services.driver.ring(record.run_id, record.queue, record.agent)
             return DecisionView(run_id=record.run_id, call_id=call_id, decision=verdict.decision, by=verdict.by)
         case "missing":
             raise NotFound("There is no such approval.")

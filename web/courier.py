@@ -23,6 +23,9 @@ from redis.exceptions import RedisError
 from web.settings import WebSettings
 from web.unseen import UnseenRuns
 from web.webhook import MAX_TRIES, Message, outcome_message, signed_headers, wait_seconds
+from worker.contract.lost_errors import log_loop_error
+from worker.contract.metric import UNMETERED, Meter
+from worker.contract.metrics import WEBHOOKS
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +57,9 @@ class Pace:
 class Courier:
     """The OS thread. `start` (after a fork), `begin_stop` and `stop` may be called from any other."""
 
-    def __init__(self, settings: WebSettings, *, pace: Pace | None = None) -> None:
+    def __init__(self, settings: WebSettings, *, pace: Pace | None = None, meter: Meter = UNMETERED) -> None:
         self._settings = settings
+        self._meter = meter
         self._pace = pace or Pace()
         self._os_thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,6 +97,7 @@ class Courier:
         self._stopping = asyncio.Event()
         self._work = asyncio.create_task(self._go_rounds())
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(log_loop_error)
         is_ready.set()
         with contextlib.suppress(asyncio.CancelledError):
             await self._work
@@ -105,7 +110,7 @@ class Courier:
             go: Callable[[], Awaitable[float]] = partial(_clear, runs, pace)
             if self._settings.webhook_url:
                 http = httpx2.AsyncClient(timeout=pace.post, follow_redirects=False)
-                go = _Round(self._settings, pace, runs, await opened.enter_async_context(http)).go
+                go = _Round(self._settings, pace, runs, await opened.enter_async_context(http), self._meter).go
             while not self._stopping.is_set():
                 wait = await _guarded(go, pace)
                 with contextlib.suppress(TimeoutError):
@@ -115,16 +120,20 @@ class Courier:
 class _Round:
     """What is done again and again on the event loop."""
 
-    def __init__(self, settings: WebSettings, pace: Pace, runs: UnseenRuns, http: httpx2.AsyncClient) -> None:
+    def __init__(
+        self, settings: WebSettings, pace: Pace, runs: UnseenRuns, http: httpx2.AsyncClient, meter: Meter
+    ) -> None:
         self._settings = settings
         self._pace = pace
         self._runs = runs
         self._http = http
+        self._meter = meter
 
     async def go(self) -> float:
         """Tell of what is due; answers how many seconds to wait then."""
         taken = await self._runs.take(delay_ms=self._settings.webhook_delay_ms, limit=self._pace.requests)
         if taken.dropped:
+            self._meter.count(WEBHOOKS, "dropped", by=taken.dropped)
             logger.error("unseen outcomes dropped", extra={"action": "unseen_dropped", "runs": taken.dropped})
         await asyncio.gather(*map(self._attend_to, taken.run_ids))
         return 0.0 if len(taken.run_ids) == self._pace.requests else self._pace.look
@@ -145,21 +154,27 @@ class _Round:
         case = await self._runs.begin(run_id, tries=MAX_TRIES)
         if case.record is None:
             if case.word == "spent":
-                _note_given_up(run_id)
+                self._give_up(run_id)
             return True
         message = outcome_message(case.record, await self._runs.failure_of(case.record))
         problem = await self._post(message)
         if not problem:
+            self._meter.count(WEBHOOKS, "sent")
             logger.info("webhook sent", extra={"action": "webhook_sent", "run_id": run_id, "try": case.number})
             await self._runs.note_told(run_id)
             return True
         _warn(run_id, problem, tries=case.number)
         if case.number >= MAX_TRIES:
-            _note_given_up(run_id)
+            self._give_up(run_id)
             return True
+        self._meter.count(WEBHOOKS, "failed")
         wait = wait_seconds(case.number, random=_random.random) * self._pace.wait_scale
         await self._runs.put_off(run_id, seconds=wait)
         return False
+
+    def _give_up(self, run_id: str) -> None:
+        self._meter.count(WEBHOOKS, "given_up")
+        logger.error("webhook given up", extra={"action": "webhook_given_up", "run_id": run_id, "tries": MAX_TRIES})
 
     async def _post(self, message: Message) -> str:
         """Send once; answers what was wrong, nothing if all is well."""
@@ -197,7 +212,3 @@ async def _guarded(go: Callable[[], Awaitable[float]], pace: Pace) -> float:
 def _warn(run_id: str, problem: str, *, tries: int = 0) -> None:
     facts = {"action": "webhook_failed", "run_id": run_id, "try": tries, "reason": problem}
     logger.warning("webhook not sent", extra=facts)
-
-
-def _note_given_up(run_id: str) -> None:
-    logger.error("webhook given up", extra={"action": "webhook_given_up", "run_id": run_id, "tries": MAX_TRIES})

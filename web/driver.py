@@ -9,7 +9,7 @@ from redis import Redis
 
 from web.doorbell import Doorbell
 from web.errors import Unavailable
-from web.store import run_script
+from web.store import run_commands, run_script
 from worker.reaping.asks import Commands, Ring, Work
 
 logger = logging.getLogger(__name__)
@@ -39,22 +39,16 @@ class Driver:
                 return result
             match ask:
                 case Commands(commands):
-                    answer = self._run(commands)
-                case Ring(run_id):
-                    self.ring(run_id)
+                    answer = run_commands(self._client, commands)
+                case Ring(run_id, queue, agent):
+                    self.ring(run_id, queue, agent)
                     answer = None
                 case call:
                     answer = run_script(self._client, call)
 
-    def ring(self, run_id: str) -> None:
+    def ring(self, run_id: str, queue: str, agent: str = "") -> None:
         """Ring for a run; a message that cannot be sent is made up for by the reaper."""
         try:
-            self._doorbell.ring(run_id)
+            self._doorbell.ring(run_id, queue, agent)
         except Unavailable:
             logger.warning("could not ring", extra={"action": "ring_failed", "run_id": run_id})
-
-    def _run(self, commands: list[tuple[str | int, ...]]) -> list[Any]:
-        with self._client.pipeline(transaction=False) as pipe:
-            for command in commands:
-                pipe.execute_command(*command)  # type: ignore[no-untyped-call]
-            return list(pipe.execute())

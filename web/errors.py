@@ -3,7 +3,7 @@
 WebError
 ├── MalformedRequest    400  not what HTTP or JSON ask for
 ├── Unauthenticated     401  nobody is signed in
-├── Forbidden           403  a page of another origin
+├── Forbidden           403  a page of another origin, or somebody who is no operator
 ├── NotFound            404  absent, or someone else's: the same answer
 ├── Conflict            409  at odds with what is stored
 ├── TooLarge            413  a body, or all of a user's files
@@ -50,7 +50,7 @@ class Unauthenticated(WebError):
 
 
 class Forbidden(WebError):
-    """Raised when a page of another origin wants to change something."""
+    """Raised when a page of another origin wants to change something, or somebody to see what is for operators."""
 
     status = 403
     default_code = "forbidden"

@@ -8,7 +8,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from web.answers import json_answer
 from web.errors import Unprocessable, UnsupportedType
-from web.identity import current_user_id
+from web.identity.request import current_user_id
 from web.services import services
 from web.uploads import check_size, read_upload
 

@@ -9,18 +9,29 @@ import signal
 from types import FrameType
 from typing import Any, Protocol
 
-from web.settings import WebSettings
-from web.store import find_unfit
-from worker.contract.environment import SettingsError
+from redis.exceptions import RedisError
 
-#: A platform's router comes from outside; `make run` and the tests say 127.0.0.1.
-bind = f"{os.environ.get('BIND_HOST', '0.0.0.0')}:{os.environ.get('PORT', '8000')}"  # noqa: S104
+from web.settings import WebSettings
+from web.store import read_server
+from worker.contract.environment import SettingsError
+from worker.contract.starting import Patience, StartRefused, await_server
+
+
+def _read_settings() -> WebSettings:
+    try:
+        return WebSettings.from_env(os.environ)
+    except SettingsError as error:
+        raise SystemExit(str(error)) from None
+
+
+_settings = _read_settings()
+
+bind = f"{_settings.bind_host}:{_settings.port}"
 
 #: gunicorn's gthread worker, the only kind that the relay takes over sockets from, with patience that ends.
 worker_class = "web.request_deadline.DeadlineWorker"
-workers = int(os.environ.get("WEB_CONCURRENCY", "1"))
-#: Requests at one time; viewers need no OS thread.
-threads = int(os.environ.get("WEB_THREADS", "32"))
+workers = _settings.processes
+threads = _settings.threads
 
 #: Longer than the idle time of common routers would leave a connection open that they have given up.
 keepalive = 5
@@ -33,6 +44,7 @@ graceful_timeout = 25
 #: A request per line would bury what matters; the platform's router logs them.
 accesslog = None
 errorlog = "-"
+logger_class = "web.gunicorn_log.GunicornLogger"
 #: Nobody manages a container through a socket file in its home directory.
 control_socket_disable = True
 
@@ -44,13 +56,13 @@ _DESCRIPTORS = 65_536
 
 
 def on_starting(server: Any) -> None:
-    """Refuse to start with wrong settings or an unfit server: one message, instead of a traceback from each process."""
+    """Refuse to start on an unfit server: one message, instead of a traceback from each process."""
+    patience = Patience(_settings.redis_wait_seconds, (RedisError, OSError), server.log.warning)
+    url = _settings.redis_url
     try:
-        settings = WebSettings.from_env(os.environ)
-    except SettingsError as error:
-        raise SystemExit(str(error)) from None
-    if unfit := find_unfit(settings.redis_url, allow_eviction=settings.allow_eviction):
-        raise SystemExit(unfit)
+        await_server(lambda: read_server(url), url, patience, allow_eviction=_settings.allow_eviction)
+    except StartRefused as refused:
+        raise SystemExit(f"outloud web: {refused}") from None
 
 
 def when_ready(server: Any) -> None:
@@ -115,4 +127,4 @@ class _Part(Protocol):
 
 def _parts(worker: Any) -> list[_Part]:
     extensions: dict[str, Any] = getattr(getattr(worker, "wsgi", None), "extensions", {})
-    return [extensions[name] for name in ("relay", "courier", "reaper") if name in extensions]
+    return [extensions[name] for name in ("relay", "courier", "reaper", "traces", "figures") if name in extensions]

@@ -1,50 +1,40 @@
-"""What a monitoring system reads, in Prometheus' text format: the state of the system as Redis knows it."""
+"""What a monitoring system reads, in Prometheus' text format: all processes of the system, from any web process."""
 
 from __future__ import annotations
 
-from typing import Any
+import hmac
 
-from flask import Blueprint, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from redis import Redis
+from flask import Blueprint, Response, request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
+from web.errors import Unauthenticated
+from web.exposition import Exposition
 from web.services import services
-from worker.contract import keys
-from worker.contract.clock import now_ms
-from worker.contract.commands import DEFAULT_QUEUE
+from web.system_figures import read_system
 
 blueprint = Blueprint("metrics", __name__)
 
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """Give figures of now. Only gauges: each web process answers for itself, and any of them may be asked."""
-    registry = CollectorRegistry()
-    viewers = Gauge("outloud_viewers", "Open sockets and event streams of this web process.", registry=registry)
-    viewers.set(services().relay.viewers)
-    up = Gauge("outloud_redis_up", "1 when Redis answers.", registry=registry)
+    """Give the figures of now. While Redis is away, those of this process alone."""
+    _check_token()
+    exposition = Exposition()
     try:
-        _measure(services().redis, registry)
-        up.set(1)
+        # This process is told of with the others: what it has told once, no later answer of another may fall behind.
+        read_system(services().redis, exposition, services().figures.commands())
     except RedisError:
-        up.set(0)
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+        exposition = Exposition()
+        exposition.add_process(services().figures.process, services().meters.snapshot())
+        exposition.say_redis_is_away()
+    return Response(generate_latest(exposition), content_type=CONTENT_TYPE_LATEST)
 
 
-def _measure(client: Redis, registry: CollectorRegistry) -> None:
-    with client.pipeline(transaction=False) as pipe:
-        pipe.zcard(keys.RUNS_LIVE)
-        pipe.zrange(keys.RUNS_LIVE, 0, 0, withscores=True)
-        pipe.llen(DEFAULT_QUEUE)
-        pipe.zcount(keys.WORKERS, now_ms() - keys.WORKER_SILENCE_MS, "+inf")
-        answers: list[Any] = pipe.execute()
-    unfinished, oldest, queued, workers = answers
-    age = (now_ms() - oldest[0][1]) / 1000 if oldest else 0.0
-    for name, words, value in (
-        ("outloud_runs_unfinished", "Runs that wait or are worked on.", unfinished),
-        ("outloud_oldest_unfinished_run_seconds", "Age of the oldest unfinished run; 0 when there is none.", age),
-        ("outloud_queue_length", "Messages to workers that none has taken.", queued),
-        ("outloud_workers", "Workers that have given a sign of life lately.", workers),
-    ):
-        Gauge(name, words, registry=registry).set(value)
+def _check_token() -> None:
+    token = services().settings.metrics_token
+    if not token:
+        return
+    given = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(given.encode(), f"Bearer {token.reveal()}".encode()):
+        raise Unauthenticated("These figures are for who has the METRICS_TOKEN.")

@@ -62,9 +62,27 @@ class RunStore:
             return run_id
         return self.requested(user_id, idempotency_key) or run_id
 
-    def create(self, *, run_id: str, thread_id: str, user_id: str, agent: str, message: str) -> RunRecord:
+    def create(
+        self,
+        *,
+        run_id: str,
+        thread_id: str,
+        user_id: str,
+        agent: str,
+        message: str,
+        queue: str,
+        traceparent: str = "",
+    ) -> RunRecord:
         """Store a queued run and list it as unfinished. A repeat with the same id gives the run that is there."""
-        call = scripts.create(run_id=run_id, thread_id=thread_id, user_id=user_id, agent=agent, message=message)
+        call = scripts.create(
+            run_id=run_id,
+            thread_id=thread_id,
+            user_id=user_id,
+            agent=agent,
+            message=message,
+            queue=queue,
+            traceparent=traceparent,
+        )
         run_script(self._client, call)
         record = self.owned(run_id, user_id)
         # Not for a later state: the worker may have taken the run off these lists already.

@@ -15,9 +15,11 @@ from web.cancellation import cancel
 from web.delivery import delivery_of
 from web.errors import MalformedRequest, NotFound
 from web.history import EventPage
-from web.identity import current_user_id
+from web.identity.request import current_user, current_user_id
+from web.logs import add_to_log
 from web.services import services
-from web.sockets import open_event_stream
+from web.sockets import Visitor, open_event_stream
+from web.tracing import link_to_run
 from worker.contract import codec
 from worker.contract.cursor import Cursor, parse_cursor
 from worker.contract.errors import CursorError
@@ -78,6 +80,7 @@ def create_run() -> Response:
     user_id = current_user_id()
     wish = read_json(request, RunRequest, max_bytes=max_bytes)
     record, ahead = accept(services(), user_id, wish)
+    add_to_log(run_id=record.run_id, thread_id=record.thread_id)
     answer = {
         "run_id": record.run_id,
         "thread_id": record.thread_id,
@@ -99,13 +102,16 @@ def list_events(run_id: str) -> Response:
     record = _owned(run_id)
     after = _after(request.headers.get("Last-Event-ID") or request.args.get("after") or "0")
     if request.accept_mimetypes.best_match(("application/json", EVENT_STREAM)) == EVENT_STREAM:
-        return open_event_stream(run_id, str(after), user_id=record.user_id)
+        visitor = Visitor(record.user_id, current_user().expires_at)
+        return open_event_stream(run_id, str(after), visitor=visitor)
     return json_bytes(_page_body(services().history.page(record, after)))
 
 
 @blueprint.post("/<run_id>/cancel")
 def cancel_run(run_id: str) -> Response:
-    record = cancel(services(), _owned(run_id))
+    owned = _owned(run_id)
+    link_to_run(owned.traceparent)
+    record = cancel(services(), owned)
     return json_answer({"run_id": run_id, "state": record.state, "stopping": _is_stopping(record)}, 202)
 
 
@@ -129,6 +135,7 @@ def show_approval(run_id: str, call_id: str) -> Response:
 def decide(run_id: str, call_id: str) -> Response:
     """Allow or deny a tool call."""
     record = _owned(run_id)
+    link_to_run(record.traceparent)
     wish = read_json(request, approvals.DecisionRequest, max_bytes=approvals.MAX_BODY_BYTES)
     return json_answer(approvals.decide(services(), record, call_id, wish))
 

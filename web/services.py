@@ -11,13 +11,15 @@ from redis import Redis
 from web.catalogue import CatalogueReader
 from web.doorbell import Doorbell
 from web.driver import Driver
+from web.figures import Figures
 from web.file_store import FileStore
 from web.history import EventHistory
-from web.identity import Identity
+from web.identity.identity import Identity
 from web.relay.relay import Relay
 from web.run_store import RunStore
 from web.settings import WebSettings
 from web.thread_store import ThreadStore
+from worker.contract.meters import Meters
 
 EXTENSION = "outloud"
 
@@ -37,6 +39,8 @@ class Services:
     doorbell: Doorbell
     driver: Driver
     relay: Relay
+    meters: Meters
+    figures: Figures
 
 
 def services() -> Services:

@@ -8,18 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from web.identity_settings import IdentitySettings
+from worker.contract import connections
 from worker.contract.environment import Environment, Secret
+from worker.contract.log_lines import level_of
 from worker.reaping.settings import ReapingSettings
 
 _DAY_MS = 86_400_000
 _MB = 1024 * 1024
 _SECRET_CHARACTERS = 32
+#: It opens figures, and signs nothing.
+_TOKEN_CHARACTERS = 16
 #: What Standard Webhooks ask for, in bytes; for a text, in characters.
 _WEBHOOK_KEY_BYTES = 24
 _WEBHOOK_KEY_PREFIX = "whsec_"
 _ORIGIN = re.compile(r"https?://[0-9A-Za-z.\-\[\]:]+")
 _HTTP_URL = re.compile(r"https?://[!-~]+")
-_IDENTITY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,19 @@ class WebSettings:
 
     #: May hold a password, so it is not printed.
     redis_url: str = field(repr=False)
+    #: Where messages to the workers wait. May hold a password as well.
+    broker_url: str = field(repr=False)
+    #: Connections to Redis that one process may hold; see `worker.contract.connections`.
+    redis_connections: int
+    #: How long a start waits for Redis.
+    redis_wait_seconds: float
+    #: A platform's router comes from outside; `make run` and the tests say 127.0.0.1.
+    bind_host: str
     port: int
+    #: Web processes behind one port; each holds thousands of viewers.
+    processes: int
+    #: Requests at one time in one process; viewers need no OS thread.
+    threads: int
     #: Signs the cookie that says who someone is: whoever knows it can be anyone. The same in all web processes.
     secret_key: Secret
     #: Further origins of our own pages, such as `https://chat.example`: for a proxy that does not pass the name on.
@@ -47,10 +63,10 @@ class WebSettings:
     max_runs_per_user: int
     #: Unfinished runs of all users: about an hour of work for one worker process. Beyond it, waiting helps nobody.
     max_queued_runs: int
-    #: `module:function` that says who sends a request; empty means anonymous users by cookie. See `identity`.
-    identity: str
+    identity: IdentitySettings
     #: Proxies in front that set X-Forwarded-*. 1 suits every platform with a router. Forging the headers where there is
-    #: no proxy gains nothing: they decide the Secure flag of the forger's own cookie and the address in the log.
+    #: no proxy gains little: they decide the Secure flag of the forger's own cookie, the address in the log, and which
+    #: address a wrong operators' password counts against.
     trusted_proxies: int
     #: Where to tell of outcomes that nobody has seen; empty means nowhere. May hold a token, so it is not printed.
     webhook_url: str = field(repr=False)
@@ -61,6 +77,10 @@ class WebSettings:
     reaping: ReapingSettings
     #: True: a server that may throw keys away is all right.
     allow_eviction: bool
+    #: As `logging` has it.
+    log_level: int
+    #: What a reader of `/metrics` has to show; empty lets everyone read.
+    metrics_token: Secret
 
     @property
     def webhook_key(self) -> bytes:
@@ -75,9 +95,23 @@ class WebSettings:
             SettingsError: With all problems at once.
         """
         env = Environment(environ)
-        settings = cls(
-            redis_url=env.redis_url(),
+        settings = cls.read(env)
+        env.check()
+        return settings
+
+    @classmethod
+    def read(cls, env: Environment) -> WebSettings:
+        """The same with what is wrong left in `env.problems`; a default, or nothing, stands for it."""
+        redis_url = env.redis_url()
+        return cls(
+            redis_url=redis_url,
+            broker_url=env.broker_url(redis_url),
+            redis_connections=env.integer("REDIS_CONNECTIONS", connections.DEFAULT, low=connections.LEAST, high=1000),
+            redis_wait_seconds=env.number("REDIS_WAIT_SECONDS", 30, high=600),
+            bind_host=env.text("BIND_HOST", "0.0.0.0"),  # noqa: S104 - for the platform's router
             port=env.integer("PORT", 8000, high=65_535),
+            processes=env.integer("WEB_CONCURRENCY", 1, high=100),
+            threads=env.integer("WEB_THREADS", 32, high=1000),
             secret_key=_secret_key(env),
             origins=_origins(env),
             retention_ms=round(env.number("RUN_RETENTION_DAYS", 7, low=0.001) * _DAY_MS),
@@ -87,16 +121,16 @@ class WebSettings:
             max_user_files_bytes=round(env.number("MAX_USER_FILES_MB", 100, low=0.001, high=2000) * _MB),
             max_runs_per_user=env.integer("MAX_RUNS_PER_USER", 20),
             max_queued_runs=env.integer("MAX_QUEUED_RUNS", 10_000),
-            identity=_identity(env),
+            identity=IdentitySettings.from_env(env),
             trusted_proxies=env.integer("TRUSTED_PROXIES", 1, low=0, high=10),
             webhook_url=_webhook_url(env),
             webhook_secret=_webhook_secret(env),
             webhook_delay_ms=round(env.number("WEBHOOK_DELAY_SECONDS", 60, high=86_400) * 1000),
             reaping=ReapingSettings.from_env(env),
             allow_eviction=env.boolean("ALLOW_EVICTION", default=False),
+            log_level=level_of(env),
+            metrics_token=_metrics_token(env),
         )
-        env.check()
-        return settings
 
 
 def _secret_key(env: Environment) -> Secret:
@@ -112,16 +146,23 @@ def _secret_key(env: Environment) -> Secret:
 def _origins(env: Environment) -> frozenset[str]:
     origins = frozenset(origin.rstrip("/").lower() for origin in env.names("WEB_ORIGINS"))
     for origin in sorted(origins):
-        if not _ORIGIN.fullmatch(origin):
+        if "*" in origin:
+            env.problems.append(
+                f"WEB_ORIGINS has {origin[:60]!r}, and any page could act for your users; "
+                "expected the origins themselves, such as https://intranet.example"
+            )
+        elif not _ORIGIN.fullmatch(origin):
             env.problems.append(f"WEB_ORIGINS has {origin[:60]!r}; expected origins such as https://intranet.example")
     return origins
 
 
-def _identity(env: Environment) -> str:
-    identity = env.text("IDENTITY")
-    if identity and not _IDENTITY.fullmatch(identity):
-        env.problems.append(f"IDENTITY is {identity[:60]!r}; expected module:function")
-    return identity
+def _metrics_token(env: Environment) -> Secret:
+    token = env.secret("METRICS_TOKEN")
+    if token and len(token) < _TOKEN_CHARACTERS:
+        env.problems.append(
+            f"METRICS_TOKEN has {len(token)} characters; expected at least {_TOKEN_CHARACTERS} random ones"
+        )
+    return token
 
 
 def _webhook_url(env: Environment) -> str:

@@ -34,7 +34,16 @@ from web.request_deadline import lift_deadline
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-Identify = Callable[[Request], str | None]
+
+class Visitor(NamedTuple):
+    """Who opens a connection, and until when they may."""
+
+    user_id: str
+    #: Unix milliseconds; 0 is never.
+    expires_at: int = 0
+
+
+Identify = Callable[[Request], Visitor | None]
 
 WEBSOCKET_PATH = "/ws"
 
@@ -70,23 +79,32 @@ def register(app: Flask, relay: Relay, *, identify: Identify, allowed_origins: A
     def check_handshake() -> Response | None:
         return _check_handshake(relay, allowed_origins) if request.path == WEBSOCKET_PATH else None
 
-    app.register_error_handler(RemoteProtocolError, _refuse_handshake)
+    @app.errorhandler(RemoteProtocolError)
+    def refuse_handshake(error: RemoteProtocolError) -> Response:
+        relay.note_refused("bad_handshake")
+        return _refuse_handshake(error)
+
     sock = flask_sock.Sock(app)
 
     @sock.route(WEBSOCKET_PATH)  # type: ignore[untyped-decorator]
     def follow_runs(connection: Server) -> None:
+        visitor = identify(request)
         handed = hand_off(request.environ)
         # Flask-Sock would write a close frame at the end.
         connection.connected = False
         relay.adopt_websocket(
-            handed.sock, user_id=identify(request), viewer_id=_viewer_id(request), leftover=handed.leftover
+            handed.sock,
+            user_id=visitor.user_id if visitor else None,
+            expires_at=visitor.expires_at if visitor else 0,
+            viewer_id=_viewer_id(request),
+            leftover=handed.leftover,
         )
 
 
-def open_event_stream(run_id: str, after: str | int, *, user_id: str) -> Response:
+def open_event_stream(run_id: str, after: str | int, *, visitor: Visitor) -> Response:
     """Answer the current request with a run's events as Server-Sent Events, live until the run's last event.
 
-    The relay checks that the run is the user's, and answers 404 if not; it also answers 429 and 503 by itself. A
+    The relay checks that the run is the visitor's, and answers 404 if not; it also answers 429 and 503 by itself. A
     `Last-Event-ID` in the request goes before `after`, since an EventSource that comes back repeats its first address.
 
     Args:
@@ -103,7 +121,9 @@ def open_event_stream(run_id: str, after: str | int, *, user_id: str) -> Respons
         return _refusal(500, "wrong_server", str(error))
     relay: Relay = current_app.extensions[_EXTENSION]
     last_seen = request.headers.get("Last-Event-ID") or after
-    relay.adopt_event_stream(handed.sock, user_id=user_id, run_id=run_id, after=last_seen)
+    relay.adopt_event_stream(
+        handed.sock, user_id=visitor.user_id, expires_at=visitor.expires_at, run_id=run_id, after=last_seen
+    )
     return _AlreadyAnswered()
 
 
@@ -128,12 +148,15 @@ def _check_handshake(relay: Relay, allowed_origins: AbstractSet[str]) -> Respons
     # leaves Origin out: a request without one comes from a program, which has no stolen cookies to use.
     origin = request.headers.get("Origin")
     if origin is not None and not is_own_origin(origin, host=request.host, allowed=allowed_origins):
+        relay.note_refused("foreign_origin")
         return _refusal(403, "foreign_origin", "This origin may not connect.", detail={"origin": origin[:100]})
     if relay.is_stopping:
+        relay.note_refused("restarting")
         return _refusal(503, "restarting", "The server is restarting.")
     try:
         _plain_socket(request.environ)
     except HandOffImpossible as error:
+        relay.note_refused("wrong_server")
         return _refusal(500, "wrong_server", str(error))
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redis import BlockingConnectionPool, Redis
@@ -9,11 +10,12 @@ from redis import exceptions as redis_errors
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from worker.contract.connections import DEFAULT, web_share
 from worker.contract.scripts import ScriptCall
-from worker.contract.server import read_facts, refusal_of
+from worker.contract.server import ServerFacts, read_facts
 
-#: A request holds a connection for well under a millisecond at a time; gunicorn's OS threads are the upper bound.
-_MAX_CONNECTIONS = 32
+#: A request holds a connection for well under a millisecond at a time; the others wait their turn.
+_MAX_CONNECTIONS = web_share(DEFAULT).store
 #: A person waits for the answer of a request; with no retries, Redis frozen gives a 503 after this long.
 _TIMEOUT_SECONDS = 2.0
 #: Waiting for a free connection of the pool comes on top.
@@ -29,14 +31,14 @@ STORE_AWAY = (
 )
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, *, connections: int = _MAX_CONNECTIONS) -> Redis:
     """Make a client that answers bytes; opens no connection yet. For use by many OS threads.
 
     It never tries again by itself: redis-py would, ten times, and a repeated write whose reply was lost is a duplicate.
     """
     pool = BlockingConnectionPool.from_url(
         url,
-        max_connections=_MAX_CONNECTIONS,
+        max_connections=connections,
         timeout=_POOL_SECONDS,
         socket_timeout=_TIMEOUT_SECONDS,
         socket_connect_timeout=_TIMEOUT_SECONDS,
@@ -53,16 +55,26 @@ def run_script(client: Redis, call: ScriptCall) -> Any:
         return client.eval(call.script.source, len(call.keys), *call.keys, *call.args)
 
 
-def find_unfit(url: str, *, allow_eviction: bool) -> str | None:
-    """Say why the server may not be used; None if it may, or cannot be asked at the moment."""
+def run_commands(client: Redis, commands: Iterable[Sequence[str | bytes | int]]) -> list[Any]:
+    """Make these commands in one round trip."""
+    with client.pipeline(transaction=False) as pipe:
+        for command in commands:
+            pipe.execute_command(*command)  # type: ignore[no-untyped-call]
+        return list(pipe.execute())
+
+
+def read_server(url: str) -> ServerFacts:
+    """Ask the server what it is like, on a connection of its own.
+
+    Raises:
+        redis.exceptions.RedisError: It cannot be asked.
+    """
     client = connect(url)
     try:
         info: Any = client.info()
-    except redis_errors.RedisError:
-        return None
     finally:
         client.close()
-    return refusal_of(read_facts(info, None), allow_eviction=allow_eviction)
+    return read_facts(info, None)
 
 
 def is_away(error: Exception) -> bool:

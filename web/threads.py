@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 
 from web.answers import json_answer
 from web.cancellation import cancel
-from web.identity import current_user_id
+from web.identity.request import current_user_id
 from web.runs import view
 from web.services import services
 

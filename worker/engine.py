@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -13,6 +12,7 @@ from worker.agent.context import RunInfo, Turn
 from worker.agent.errors import AttemptLost, LogLost, LogUnavailable
 from worker.agent.invocation import AgentInvoker, AgentParts, describe
 from worker.agent.journal import Journal, tool_entry
+from worker.agent.metering import RunCounts
 from worker.agent.ports import EventSink
 from worker.agent.redaction import Redactor
 from worker.agent.steps import Steps
@@ -21,6 +21,7 @@ from worker.contract.closing import End, stopped
 from worker.contract.codec import encode
 from worker.contract.errors import FailureCode
 from worker.contract.events import AgentCompletedData, Failure, ToolCompletedData
+from worker.contract.log_lines import bound, story_of
 from worker.contract.open_calls import OpenTool
 from worker.contract.run import RunRecord, RunState
 from worker.contract.scripts import Ending, Entries
@@ -38,6 +39,7 @@ from worker.outcomes import (
     unknown_agent,
 )
 from worker.running import Left, RunningRun
+from worker.tracing import end_attempt, tracing_attempt
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +90,14 @@ class ExecutionEngine:
         self._store = store
         self._limits = limits
         self._redactor = redactor
+        self._counts = RunCounts(parts.meter, parts.registry)
         self._is_draining = False
         self.running: dict[str, RunningRun] = {}
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether this process begins nothing new, because it stops."""
+        return self._is_draining
 
     async def execute(self, run_id: str) -> bool:
         """Look at a run: if it can be claimed, work on it until it ends or is given back; else leave it be.
@@ -101,15 +109,21 @@ class ExecutionEngine:
                 running.is_rung = True
                 return True
             record = await self._store.claim(run_id)
-            if record is None or not await self._work_on(record):
+            if record is None:
                 return True
+            with bound(run_id=run_id, attempt=record.attempt, thread_id=record.thread_id), tracing_attempt(record):
+                if not await self._work_on(record):
+                    return True
         return False
 
     async def _work_on(self, record: RunRecord) -> bool:
         """Work on a claimed run; returns whether someone rang for it meanwhile."""
         run_id = record.run_id
+        self._counts.started(record)
+        logger.info("attempt started", extra={"action": "attempt_started", "agent": record.agent})
         left = await self._store.left(record) if record.last_seq else _NOTHING_LEFT
-        running = self.running[run_id] = RunningRun(record, left, self._store.writer(record), self._redactor)
+        writer = self._store.writer(record)
+        running = self.running[run_id] = RunningRun(record, left, self._counts.sink_for(record, writer), self._redactor)
         if self._is_draining:
             running.gate.close()
         try:
@@ -139,8 +153,8 @@ class ExecutionEngine:
                 await self._finish(running, Vanished())
         except (AttemptLost, LogUnavailable) as reason:
             # The reaper finds the run once its lease has lapsed.
-            facts = {"action": "attempt_lost", "run_id": running.record.run_id, "attempt": running.record.attempt}
-            logger.warning("attempt lost", extra={**facts, "reason": str(reason)})
+            self._counts.attempt_ended("lost")
+            logger.warning("attempt lost", extra={"action": "attempt_lost", "reason": str(reason)})
 
     async def _run_root(self, running: RunningRun) -> Outcome:
         record, root, notifier = running.record, running.root, running.notifier
@@ -173,6 +187,7 @@ class ExecutionEngine:
             approvals=running.left.approvals,
             load_result=lambda call_id: self._store.tool_result(run_id, call_id),
             approval_seconds=self._limits.approval,
+            meter=self._parts.meter,
         )
 
     async def _take_over(self, running: RunningRun) -> None:
@@ -234,9 +249,12 @@ class ExecutionEngine:
     def _described(self, error: Exception) -> Failure:
         failure = describe(error)
         if failure.code == FailureCode.AGENT_ERROR:
-            # As text, for the authors of agents: it may hold a secret, which a handler would print.
-            story = self._redactor.text("".join(traceback.format_exception(error)))
-            logger.error("agent failed", extra={"action": "agent_failed", "traceback": story})
+            # For the authors of agents. What the error says may quote a message, an argument or a secret, so it is only
+            # said to who asks for it, and then without the secrets that are known.
+            logger.error("agent failed", extra=_failure_facts(story_of(error, with_words=False)))
+            if logger.isEnabledFor(logging.DEBUG):
+                story = self._redactor.text(story_of(error, with_words=True))
+                logger.debug("agent failed, in its words", extra=_failure_facts(story))
         return failure
 
     async def _finish(self, running: RunningRun, outcome: Outcome) -> None:
@@ -251,13 +269,15 @@ class ExecutionEngine:
                 await notifier.end(root, outcome)
             case Vanished():
                 await self._store.conclude(record, LOG_LOST)
+                self._counts.run_ended(record, LOG_LOST)
             case Released():
                 await notifier.fall_silent()
                 await self._store.release(record, outcome)
         if not isinstance(outcome, Released | Lost):
             await self._store.retire(record)
-        facts = {"action": "attempt_ended", "run_id": record.run_id, "attempt": record.attempt}
-        logger.info("attempt ended", extra={**facts, "outcome": _name(outcome)})
+        end_attempt(outcome)
+        self._counts.attempt_ended(_name(outcome))
+        logger.info("attempt ended", extra={"action": "attempt_ended", "outcome": _name(outcome)})
 
 
 _LEFT_BEHIND = failed(FailureCode.INTERRUPTED, "The agent ended before this did.")
@@ -285,6 +305,10 @@ def _name(outcome: Outcome) -> str:
             return state
         case _:
             return type(outcome).__name__.lower()
+
+
+def _failure_facts(story: str) -> dict[str, str]:
+    return {"action": "agent_failed", "traceback": story}
 
 
 def _retrieve(work: asyncio.Future[Any]) -> None:

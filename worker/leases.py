@@ -7,6 +7,9 @@ from collections.abc import Iterable
 
 from worker.background import repeat
 from worker.contract.closing import stopped
+from worker.contract.log_lines import bound
+from worker.contract.metric import UNMETERED, Meter
+from worker.contract.metrics import LEASES_LOST
 from worker.engine import ExecutionEngine
 from worker.log import Hold, RunLog
 from worker.outcomes import Lost
@@ -19,10 +22,11 @@ RENEWALS_PER_LEASE = 0.3
 class LeaseKeeper:
     """Renews in the background; `look` renews at once when someone rings."""
 
-    def __init__(self, engine: ExecutionEngine, log: RunLog, *, every: float) -> None:
+    def __init__(self, engine: ExecutionEngine, log: RunLog, *, every: float, meter: Meter = UNMETERED) -> None:
         self._engine = engine
         self._log = log
         self._every = every
+        self._meter = meter
         self._recoveries: dict[str, asyncio.Task[None]] = {}
 
     async def keep(self) -> None:
@@ -36,8 +40,10 @@ class LeaseKeeper:
         for run_id, (hold, cancel_by) in answers.items():
             running = held[run_id]
             if hold is Hold.LOST:
+                self._meter.count(LEASES_LOST, "lost")
                 running.end(Lost())
             elif hold is Hold.BEHIND:
+                self._meter.count(LEASES_LOST, "behind")
                 self._recover(run_id, running)
             elif cancel_by:
                 running.end(stopped(cancel_by))
@@ -45,5 +51,6 @@ class LeaseKeeper:
     def _recover(self, run_id: str, running: RunningRun) -> None:
         """In the background: it waits for the run's own write, and the other runs' leases must not wait for that."""
         if run_id not in self._recoveries:
-            task = self._recoveries[run_id] = asyncio.ensure_future(running.recover())
+            with bound(run_id=run_id, attempt=running.record.attempt, thread_id=running.record.thread_id):
+                task = self._recoveries[run_id] = asyncio.ensure_future(running.recover())
             task.add_done_callback(lambda _: self._recoveries.pop(run_id, None))

@@ -58,10 +58,12 @@ class RunLog:
     """Everything that a worker does with runs in Redis. For the worker's event loop.
 
     Args:
-        ring: sends the doorbell message of a run; must not raise.
+        ring: sends the doorbell message of a run to a queue; must not raise.
     """
 
-    def __init__(self, client: Redis, settings: WriterSettings, *, ring: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self, client: Redis, settings: WriterSettings, *, ring: Callable[[str, str, str], Awaitable[None]]
+    ) -> None:
         self._client = client
         self._settings = settings
         self._ring = ring
@@ -141,7 +143,7 @@ class RunLog:
         """Give an attempt back, and ring if the run can go on at once."""
         call = scripts.release(attempt_of(record), state=released.state, reason=released.reason)
         if await patiently(lambda: run_script(self._client, call)) == b"queued":
-            await self._ring(record.run_id)
+            await self._ring(record.run_id, record.queue, record.agent)
 
     async def conclude(self, record: RunRecord, end: End) -> None:
         """End a run whose log is not what the attempt has written, or is gone altogether."""
@@ -168,8 +170,8 @@ class RunLog:
             match ask:
                 case Commands(commands):
                     answer = await patiently(lambda some=commands: run_commands(self._client, some))  # type: ignore[misc]
-                case Ring(run_id):
-                    await self._ring(run_id)
+                case Ring(run_id, queue, agent):
+                    await self._ring(run_id, queue, agent)
                 case call:
                     answer = await patiently(lambda one=call: run_script(self._client, one))  # type: ignore[misc]
 

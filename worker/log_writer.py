@@ -13,6 +13,8 @@ from worker.agent.errors import AttemptLost, LogLost, LogUnavailable
 from worker.contract import codec, scripts
 from worker.contract.cursor import new_tag
 from worker.contract.events import Event
+from worker.contract.metric import UNMETERED, Meter
+from worker.contract.metrics import WRITES_RETRIED
 from worker.contract.run import RunRecord
 from worker.contract.scripts import NO_ENTRIES, NO_EVENT, Attempt, Ending, Entries, ScriptCall, ToolResult
 from worker.redis_client import DEADLINE_SECONDS, is_away, patiently, run_script
@@ -27,6 +29,7 @@ class WriterSettings(NamedTuple):
     #: The longest silence of an attempt, beside what its tools may take.
     silence_ms: int
     retention_ms: int
+    meter: Meter = UNMETERED
 
 
 class _Written(NamedTuple):
@@ -114,7 +117,9 @@ class LogWriter:
 
     async def _run(self, call: ScriptCall) -> list[Any]:
         try:
-            answer: list[Any] = await patiently(lambda: run_script(self._client, call))
+            answer: list[Any] = await patiently(
+                lambda: run_script(self._client, call), on_retry=lambda: self._settings.meter.count(WRITES_RETRIED)
+            )
         except RedisError as error:
             if not is_away(error):
                 raise
@@ -139,6 +144,8 @@ def record_fields(record: RunRecord) -> dict[str, str]:
         "thread_id": record.thread_id,
         "user_id": record.user_id,
         "agent": record.agent,
+        "queue": record.queue,
+        "traceparent": record.traceparent,
         "message": record.message,
         "created_at": str(record.created_at),
         "queued_at": str(record.queued_at),

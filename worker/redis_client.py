@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,18 +14,19 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from worker.contract.connections import DEFAULT, worker_share
 from worker.contract.scripts import ScriptCall
-from worker.contract.server import read_facts, refusal_of, warning_of
+from worker.contract.server import ServerFacts, read_facts
+from worker.contract.starting import Patience, await_server
+from worker.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 
-class ServerUnfit(Exception):
-    """Raised at start when the server's settings would lose runs; the message says which, and what to do."""
-
-
 #: Runs share the pool; a script holds a connection for well under a millisecond.
-_MAX_CONNECTIONS = 16
+_MAX_CONNECTIONS = worker_share(DEFAULT)
 _TIMEOUT_SECONDS = 5.0
 #: How long a run waits for a server that is away. It keeps one write and one pending text meanwhile, so the wait costs
 #: no memory; after it the attempt is given up, and the run goes on in another one when the server is back.
@@ -61,7 +63,7 @@ def _is_closed_transport(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "the handler is closed" in str(error)
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, *, connections: int = _MAX_CONNECTIONS) -> Redis:
     """Make a client for scripts and reads.
 
     It never tries again by itself: redis-py would, ten times, and a repeated write whose reply was lost is a duplicate
@@ -69,7 +71,7 @@ def connect(url: str) -> Redis:
     """
     pool = BlockingConnectionPool.from_url(
         url,
-        max_connections=_MAX_CONNECTIONS,
+        max_connections=connections,
         timeout=_TIMEOUT_SECONDS,
         socket_timeout=_TIMEOUT_SECONDS,
         socket_connect_timeout=_TIMEOUT_SECONDS,
@@ -87,7 +89,7 @@ async def run_script(client: Redis, call: ScriptCall) -> Any:
         return await client.eval(call.script.source, len(call.keys), *call.keys, *call.args)
 
 
-async def run_commands(client: Redis, commands: Sequence[Sequence[str | int]]) -> list[Any]:
+async def run_commands(client: Redis, commands: Sequence[Sequence[str | bytes | int]]) -> list[Any]:
     """Make these commands in one round trip."""
     async with client.pipeline(transaction=False) as pipe:
         for command in commands:
@@ -95,25 +97,45 @@ async def run_commands(client: Redis, commands: Sequence[Sequence[str | int]]) -
         return list(await pipe.execute())
 
 
-async def check_server(client: Redis, *, allow_eviction: bool) -> str | None:
-    """Look at the server's settings; answers a warning, or None.
-
-    Raises:
-        ServerUnfit: It may throw keys away, and nobody said that this is all right.
-    """
+async def read_server(client: Redis) -> ServerFacts:
+    """Ask the server what it is like."""
     info: Any = await client.info()
     try:
         found: Any = await client.config_get("save")
     except exceptions.ResponseError:
         # Managed servers keep CONFIG to themselves.
         found = {}
-    facts = read_facts(info, found.get("save"))
-    if refusal := refusal_of(facts, allow_eviction=allow_eviction):
-        raise ServerUnfit(refusal)
-    return warning_of(facts)
+    return read_facts(info, found.get("save"))
 
 
-async def patiently(work: Callable[[], Awaitable[T]], *, seconds: float = DEADLINE_SECONDS) -> T:
+def await_redis(settings: WorkerSettings) -> ServerFacts:
+    """Wait until Redis can be used. Blocks; for the start of a worker, before there is an event loop.
+
+    Raises:
+        StartRefused: It cannot, and waiting does not help or has not helped.
+    """
+
+    async def read() -> ServerFacts:
+        client = connect(settings.redis_url)
+        try:
+            return await read_server(client)
+        finally:
+            await client.aclose()
+
+    def say(words: str) -> None:
+        logger.warning(words, extra={"action": "redis_awaited"})
+
+    patience = Patience(settings.redis_wait_seconds, (exceptions.RedisError, OSError), say)
+    allow_eviction = settings.allow_eviction
+    return await_server(lambda: asyncio.run(read()), settings.redis_url, patience, allow_eviction=allow_eviction)
+
+
+async def patiently(
+    work: Callable[[], Awaitable[T]],
+    *,
+    seconds: float = DEADLINE_SECONDS,
+    on_retry: Callable[[], None] = lambda: None,
+) -> T:
     """Do `work`, again and again while the server is away, for at most so long; then its last error is raised.
 
     Only for work that may be repeated: reads, and scripts that know a repeat when they see it.
@@ -128,5 +150,6 @@ async def patiently(work: Callable[[], Awaitable[T]], *, seconds: float = DEADLI
                 raise
             if time.monotonic() + pause > deadline:
                 raise exceptions.ConnectionError(str(error)) from error
+        on_retry()
         await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter, no secret
         pause = min(1.0, pause * 2)

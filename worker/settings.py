@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from worker.contract import connections
+from worker.contract.commands import is_queue_name
 from worker.contract.environment import Environment
+from worker.contract.log_lines import level_of
 from worker.models.settings import ModelSettings
 from worker.reaping.settings import ReapingSettings
 
@@ -18,7 +21,16 @@ _MB = 1024 * 1024
 class WorkerSettings:
     """Settings of one worker process, read once at its start."""
 
-    redis_url: str
+    #: May hold a password, so it is not printed.
+    redis_url: str = field(repr=False)
+    #: Where Celery's messages wait.
+    broker_url: str = field(repr=False)
+    #: Connections to Redis that one process may hold; see `worker.contract.connections`.
+    redis_connections: int
+    #: How long a start waits for Redis.
+    redis_wait_seconds: float
+    #: Whose runs this process takes; empty means those of all its agents.
+    queues: tuple[str, ...]
     #: Modules whose agents can run, the default agent's first.
     agents: tuple[str, ...]
     #: Runs at once in this process. Each costs about 0.2 MB; processor time is the limit, not memory.
@@ -43,6 +55,10 @@ class WorkerSettings:
     reaping: ReapingSettings
     #: True: a server that may throw keys away is all right.
     allow_eviction: bool
+    #: True: Celery tells Flower what it does.
+    task_events: bool
+    #: As `logging` has it.
+    log_level: int
     models: ModelSettings
 
     @classmethod
@@ -53,8 +69,20 @@ class WorkerSettings:
             SettingsError: With all problems at once.
         """
         env = Environment(environ)
-        settings = cls(
-            redis_url=env.redis_url(),
+        settings = cls.read(env)
+        env.check()
+        return settings
+
+    @classmethod
+    def read(cls, env: Environment) -> WorkerSettings:
+        """The same with what is wrong left in `env.problems`; a default, or nothing, stands for it."""
+        redis_url = env.redis_url()
+        return cls(
+            redis_url=redis_url,
+            broker_url=env.broker_url(redis_url),
+            redis_connections=env.integer("REDIS_CONNECTIONS", connections.DEFAULT, low=connections.LEAST, high=1000),
+            redis_wait_seconds=env.number("REDIS_WAIT_SECONDS", 30, high=600),
+            queues=_queues(env),
             agents=env.names("AGENTS", "worker.crew.agents"),
             concurrency=env.integer("AGENT_CONCURRENCY", 64, high=1000),
             data_dir=Path(env.text("DATA_DIR", ".data")),
@@ -68,7 +96,15 @@ class WorkerSettings:
             approval_seconds=env.number("APPROVAL_SECONDS", 86_400, low=1),
             reaping=ReapingSettings.from_env(env),
             allow_eviction=env.boolean("ALLOW_EVICTION", default=False),
+            task_events=env.boolean("TASK_EVENTS", default=False),
+            log_level=level_of(env),
             models=ModelSettings.from_env(env),
         )
-        env.check()
-        return settings
+
+
+def _queues(env: Environment) -> tuple[str, ...]:
+    names = env.names("QUEUES")
+    for name in names:
+        if not is_queue_name(name):
+            env.problems.append(f"QUEUES has {name[:60]!r}; expected names of letters, digits and dots")
+    return names

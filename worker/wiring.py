@@ -32,6 +32,8 @@ from worker.memory_log import MemoryLog
 
 #: A plain agent that does not end within this long, without any real tool, is stuck.
 CHECK_SECONDS = 10.0
+#: How the ids of runs begin that are nobody's.
+RUN_PREFIX = "run_check"
 
 
 class Wiring(NamedTuple):
@@ -78,7 +80,7 @@ async def quick_check(registry: AgentRegistry) -> list[Wiring]:
 async def _check(
     definition: AgentDefinition, engine: ExecutionEngine, store: ReadableStore, create: CreateRun, ran: Ran
 ) -> list[str]:
-    run_id = f"run_check{secrets.token_hex(12)}"
+    run_id = f"{RUN_PREFIX}{secrets.token_hex(12)}"
     await create(run_id, definition.name)
     ran.clear()
     await engine.execute(run_id)

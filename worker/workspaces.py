@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import redis
 
 from worker.agent.ports import QueryResult
+from worker.contract.connections import DEFAULT, files_share
 from worker.contract.files import FileInfo, FileKind, table_name
 from worker.workspace import corpus
 from worker.workspace.cache import Cache, CachedFile, cached_files, is_broken, prune
@@ -29,6 +30,8 @@ T = TypeVar("T")
 #: A name is shown in one line.
 _MAX_NAME_CHARACTERS = 120
 _REDIS_SECONDS = 5.0
+#: Tools of many runs may want files at one time; a large one takes a moment.
+_POOL_SECONDS = 30.0
 
 
 class Workspaces:
@@ -37,6 +40,7 @@ class Workspaces:
     Args:
         data_dir: the caches go to its folder `workspaces`, made on first use; it may be deleted at any time.
         limits: the same numbers as for uploads.
+        connections: how many to Redis it may hold.
     """
 
     def __init__(
@@ -45,12 +49,18 @@ class Workspaces:
         *,
         redis_url: str,
         limits: WorkspaceLimits | None = None,
+        connections: int = files_share(DEFAULT),
     ) -> None:
         self._directory = data_dir / "workspaces"
         self._limits = limits or WorkspaceLimits()
-        self._client = redis.Redis.from_url(
-            redis_url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, decode_responses=False
+        pool = redis.BlockingConnectionPool.from_url(
+            redis_url,
+            max_connections=connections,
+            timeout=_POOL_SECONDS,
+            socket_timeout=_REDIS_SECONDS,
+            socket_connect_timeout=_REDIS_SECONDS,
         )
+        self._client = redis.Redis.from_pool(pool)
         self.prune()
 
     def workspace(self, user_id: str) -> UserWorkspace:

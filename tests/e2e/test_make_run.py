@@ -84,6 +84,9 @@ def test_one_command_brings_everything_up_and_a_second_run_finds_the_data(
         wait_until_ready(first)
         assert f"{READY}{url}\n" in first.output
         assert "Model: offline (set OPENAI_API_KEY" in first.output
+        [password] = re.findall(rf"^Operators: {url}/ops \(any name, password (\S+)\)$", first.output, re.MULTILINE)
+        assert browser.get("/ops", auth=("anyone", password)).status_code == 200
+        assert browser.get("/ops").status_code == 401
         assert len(browser.get("/api/agents").json()["agents"]) == 8
         accepted = browser.post("/api/runs", json={"message": "What is 2 + 3?"})
         assert accepted.status_code == 202, accepted.text
@@ -95,6 +98,7 @@ def test_one_command_brings_everything_up_and_a_second_run_finds_the_data(
 
         second = launch()
         wait_until_ready(second)
+        assert password in second.output
         threads = browser.get("/api/threads").json()["threads"]
         assert [thread["thread_id"] for thread in threads] == [accepted.json()["thread_id"]]
 
@@ -181,3 +185,15 @@ def test_wrong_settings_are_all_named(launch: Launch) -> None:
     assert system.wait() == 1
     assert "PORT is 'eight thousand'" in system.output
     assert "REDIS_URL does not begin with" in system.output
+
+
+def test_what_the_release_line_finds_wrong_is_said_before_anything_starts(launch: Launch, port: int) -> None:
+    system = launch(WEB_ORIGINS="*", AGENTS="no.such.module")
+
+    assert system.wait(30) == 1
+    said = [line for line in system.output.splitlines() if "wrong  " in line]
+    assert [line.split()[1] for line in said] == ["WEB_ORIGINS", "agents:"]
+    assert "Traceback" not in system.output
+    assert "ok     " not in system.output
+    assert "Listening at" not in system.output
+    assert is_free(port)

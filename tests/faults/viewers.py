@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import random
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ class Viewer:
         history: History,
         on_approval: Callable[[str, str], None],
         rng: random.Random,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.plan = plan
         self._urls = urls
@@ -62,6 +64,7 @@ class Viewer:
         self._history = history
         self._on_approval = on_approval
         self._rng = rng
+        self._tls = tls
         self._followed: dict[str, Followed] = {}
         self._socket: ClientConnection | None = None
         self._links = 0
@@ -107,6 +110,7 @@ class Viewer:
             async with connect(
                 url,
                 additional_headers={"Cookie": self._cookie},
+                ssl=self._tls,
                 compression=None,
                 open_timeout=5,
                 close_timeout=1,

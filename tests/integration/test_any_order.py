@@ -51,7 +51,7 @@ LISTS = (keys.RUNS_LIVE, keys.RUNS_UNSEEN, keys.user_live(USER), keys.thread_que
 class Silence:
     """A doorbell that nobody hears."""
 
-    def ring(self, run_id: str) -> None:
+    def ring(self, run_id: str, queue: str, agent: str) -> None:
         """Do nothing."""
 
 

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from tests.support.asking import ask, error_of, rings
 from tests.support.web import StoryWriter, reap, services_of, waiting_writer
 from web.approvals import MAX_BODY_BYTES
-from web.identity import COOKIE
+from web.identity.cookie import COOKIE
 from worker.contract import keys
 from worker.contract.approvals import hash_arguments
 from worker.contract.clock import now_ms

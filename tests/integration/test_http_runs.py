@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from tests.support.asking import ask, error_of, rings
 from tests.support.waiting import wait_until
 from tests.support.web import CATALOGUE, StoryWriter, reap, services_of, waiting_writer
-from web.identity import COOKIE
+from web.identity.cookie import COOKIE
 from worker.contract import codec, keys
 from worker.contract.commands import DEFAULT_QUEUE, EXECUTE_RUN
 

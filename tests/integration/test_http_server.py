@@ -205,7 +205,7 @@ def test_logs_are_json_lines(program: Program, server: System) -> None:
 
     lines = [json.loads(line) for line in server.web.output.splitlines() if line.startswith("{")]
 
-    assert [line["route"] for line in lines if line.get("run_id") == run_id] == ["/api/runs/<run_id>"]
+    assert [line["route"] for line in lines if line.get("run_id") == run_id] == ["/api/runs", "/api/runs/<run_id>"]
     assert "my secret plan" not in server.web.output
     assert "Traceback" not in server.web.output
 

@@ -104,7 +104,7 @@ def _answers(client: redis.Redis) -> bool:
 def test_a_bell_that_cannot_be_rung_stops_no_sweep(bytes_client: redis.Redis, caplog: pytest.LogCaptureFixture) -> None:
     """The next sweeps make up for the message."""
     broken = Doorbell("redis://127.0.0.1:1")
-    Driver(bytes_client, broken).ring(RUN)
+    Driver(bytes_client, broken).ring(RUN, "default")
     broken.close()
 
     assert [record.message for record in caplog.records] == ["could not ring"]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
-import ssl
-import subprocess
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.support.redis import RedisServer, connect, free_port, new_server
-from tests.support.relay import RelayServer, RunWriter, running_relay
-from tests.support.waiting import wait_until
+from tests.support.redis import RedisServer, connect, new_server
+from tests.support.relay import RunWriter, running_relay
+from tests.support.tls import Authority, tls_in_front
+from web.relay.bus import Bus
+from web.relay.limits import RelayLimits
 
 
 @pytest.fixture
@@ -61,63 +59,55 @@ def test_another_database_is_used(server: RedisServer, tmp_path: Path) -> None:
 
 
 def test_tls_is_used_and_the_certificate_is_checked(server: RedisServer, tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path)
-    with tls_in_front(int(server.url.rsplit(":", 1)[1].partition("/")[0]), certificate, key) as port:
+    authority = Authority(tmp_path)
+    with tls_in_front(server.port, authority.context("127.0.0.1")) as port:
         address = f"rediss://127.0.0.1:{port}/0"
-        assert_relayed(f"{address}?ssl_ca_certs={certificate}", server.url, tmp_path / "checked")
+        assert_relayed(f"{address}?ssl_ca_certs={authority.ca_file}", server.url, tmp_path / "checked")
         assert_relayed(f"{address}?ssl_cert_reqs=none", server.url, tmp_path / "unchecked")
-        stranger = RelayServer(address, tmp_path / "unknown")
-        wait_until(lambda: "no subscriber connection" in stranger.process.output, 20, what="the relay refuses")
-        assert not stranger.state()["is_listening"]
-        stranger.process.stop()
 
 
-def make_certificate(directory: Path) -> tuple[Path, Path]:
-    """Make a self-signed certificate for this machine."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs the openssl program")
-    certificate, key = directory / "certificate.pem", directory / "key.pem"
-    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
-    files = ["-keyout", str(key), "-out", str(certificate), "-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run([openssl, "req", *options, *files], check=True, capture_output=True)
-    return certificate, key
-
-
-@contextlib.contextmanager
-def tls_in_front(target_port: int, certificate: Path, key: Path) -> Iterator[int]:
-    """Take TLS off connections to a free port, and forward them."""
-    port = free_port()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    is_ready = threading.Event()
-    with asyncio.Runner() as runner:
-        loop, stopping = runner.get_loop(), asyncio.Event()
-        work = forward_without_tls(port, target_port, context, is_ready, stopping)
-        os_thread = threading.Thread(target=runner.run, args=(work,), name="tls")
-        os_thread.start()
-        is_ready.wait()
-        try:
-            yield port
-        finally:
-            loop.call_soon_threadsafe(stopping.set)
-            os_thread.join()
-
-
-async def forward_without_tls(
-    port: int, target_port: int, context: ssl.SSLContext, is_ready: threading.Event, stopping: asyncio.Event
+@pytest.mark.parametrize(
+    ("names", "words", "is_heard"),
+    [
+        ("127.0.0.1", "?ssl_cert_reqs=required&ssl_ca_certs={ca}", True),
+        ("127.0.0.1", "?ssl_cert_reqs=required", False),
+        ("127.0.0.1", "?ssl_cert_reqs=none", True),
+        ("elsewhere.example", "?ssl_cert_reqs=required&ssl_ca_certs={ca}", False),
+        ("elsewhere.example", "?ssl_cert_reqs=required&ssl_ca_certs={ca}&ssl_check_hostname=false", True),
+        ("elsewhere.example", "?ssl_cert_reqs=none", True),
+    ],
+)
+async def test_the_bus_checks_certificate_and_name_unless_told_otherwise(
+    redis_server: RedisServer, tmp_path: Path, names: str, words: str, is_heard: bool
 ) -> None:
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", target_port)
-        await asyncio.gather(copy(reader, far_writer), copy(far_reader, writer))
+    authority = Authority(tmp_path)
+    with tls_in_front(redis_server.port, authority.context(names)) as port:
+        url = f"rediss://127.0.0.1:{port}/0{words.format(ca=authority.ca_file)}"
+        listener = Listener()
+        bus = Bus(url, listener, probe_channel="probe", limits=RelayLimits())
+        bus.subscribe("news")
+        work = asyncio.create_task(bus.run())
+        with contextlib.suppress(TimeoutError):
+            # A refused connection never comes up; one that is taken does within milliseconds.
+            await asyncio.wait_for(listener.is_subscribed.wait(), 5 if is_heard else 0.5)
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
 
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65_536):
-                writer.write(data)
-        writer.close()
+    assert listener.is_subscribed.is_set() == is_heard
 
-    server = await asyncio.start_server(forward, "127.0.0.1", port, ssl=context)
-    is_ready.set()
-    await stopping.wait()
-    server.close()
+
+class Listener:
+    """Notes that the bus hears what it was asked to hear."""
+
+    def __init__(self) -> None:
+        self.is_subscribed = asyncio.Event()
+
+    def on_subscribed(self, channel: bytes) -> None:
+        self.is_subscribed.set()
+
+    def on_messages(self, messages: Sequence[tuple[bytes, bytes]]) -> None:
+        pass
+
+    def on_lost(self) -> None:
+        pass

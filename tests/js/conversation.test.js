@@ -419,3 +419,26 @@ test("a message that had reached the server as a thread of its own is not shown 
   await settled();
   assert.deepEqual([chat.turns, chat.threadId, followed.size], [[], "thr_1", 0]);
 });
+
+test("what was refused for want of a sign-in is done once somebody is signed in again", async () => {
+  const refusal = new ApiError("unauthenticated", "You are not signed in.", { status: 401 });
+  const old = { ...RUN, state: "completed", outcome_seen_at: 1 };
+  answers.thread = { thread_id: "thr_1", title: "Chat", runs: [old] };
+  const chat = open("thr_1");
+  await chat.refresh();
+  answers.events = refusal;
+  answers.startRun = refusal;
+  await chat.loadStory(chat.turns[0]);
+  chat.send("Another", null);
+  await settled();
+  assert.deepEqual([chat.turns[0].loaded, chat.turns[1].phase, chat.hasUnreached], ["failed", "failed", true]);
+
+  answers.events = { events: [], more: false, reset: null };
+  answers.startRun = { run_id: "run_2", thread_id: "thr_1" };
+  chat.takeUp();
+  await settled();
+
+  assert.deepEqual([chat.turns[0].loaded, chat.turns[1].phase, chat.hasUnreached], ["yes", "accepted", false]);
+  const keys = calls.filter(([name]) => name === "startRun").map(([, request]) => request.idempotency_key);
+  assert.deepEqual([keys.length, new Set(keys).size], [2, 1]);
+});

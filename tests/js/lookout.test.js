@@ -8,13 +8,14 @@ import { FakeClock } from "./fakes.js";
 const AWAY = new ApiError("store_unavailable", "Away.", { status: 503 });
 const GONE = new ApiError("not_found", "Not there.", { status: 404 });
 
-let clock, chat, library, notice, gone, isVisible, lookout;
+let clock, chat, library, notice, gone, isVisible, isSignedIn, lookout;
 
 beforeEach(() => {
   clock = new FakeClock();
   notice = null;
   gone = [];
   isVisible = true;
+  isSignedIn = true;
   chat = conversation("thr_1");
   library = {
     isStale: false,
@@ -31,6 +32,7 @@ beforeEach(() => {
     random: () => 1,
     conversation: () => chat,
     isVisible: () => isVisible,
+    isSignedIn: () => isSignedIn,
     onGone: (one) => gone.push(one),
     onNotice: (text) => (notice = text),
   });
@@ -155,4 +157,18 @@ test("a quiet page looks every twenty seconds, a busy one every ten, a hidden on
   isVisible = false;
   await pass(60_000);
   assert.equal(chat.looks, 10);
+});
+
+test("while nobody is signed in nothing is asked, and nothing is said beside what the session says", async () => {
+  chat.error = new ApiError("unauthenticated", "You are not signed in.", { status: 401 });
+  await lookout.begin();
+  assert.equal(notice, null);
+  isSignedIn = false;
+  const { looks } = chat;
+  await pass(60_000);
+  assert.deepEqual([chat.looks, library.reads, notice], [looks, 0, null]);
+  isSignedIn = true;
+  chat.error = null;
+  await pass(10_000);
+  assert.ok(chat.looks > looks);
 });

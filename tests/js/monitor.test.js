@@ -8,7 +8,7 @@ import { FakeClock, FakeSocket } from "./fakes.js";
 
 const HEARTBEAT = HEARTBEAT_SECONDS * 1_000;
 
-let clock, states, frames, renewals, isWanted, monitor;
+let clock, states, frames, renewals, isSignedIn, isWanted, monitor;
 
 beforeEach(() => {
   FakeSocket.all = [];
@@ -16,13 +16,17 @@ beforeEach(() => {
   states = [];
   frames = [];
   renewals = 0;
+  isSignedIn = true;
   isWanted = true;
   monitor = new Monitor({
     connect: (handlers) => new Connection("ws://test/ws", handlers, { WebSocket: FakeSocket }),
     clock,
     random: () => 1,
     isWanted: () => isWanted,
-    renew: async () => (renewals += 1),
+    renew: async () => {
+      renewals += 1;
+      return isSignedIn;
+    },
     onOpen: () => {},
     onFrame: (frame) => frames.push(frame),
     onState: (state, code) => states.push([state, code]),
@@ -120,6 +124,23 @@ test("before it comes back from 'sign in again', the client signs in", async () 
   await clock.pass(500);
   await Promise.resolve();
   assert.deepEqual([renewals, FakeSocket.all.length], [1, 2]);
+});
+
+test("if nobody is signed in any more, it waits until it is told that somebody is", async () => {
+  connect();
+  isSignedIn = false;
+  FakeSocket.last.closeByServer(CLOSE_CODES.SIGN_IN);
+  await clock.pass(500);
+  await Promise.resolve();
+  assert.deepEqual(states.at(-1), ["stopped", CLOSE_CODES.SIGN_IN]);
+  monitor.wake();
+  monitor.replace();
+  await clock.pass(120_000);
+  assert.deepEqual([renewals, FakeSocket.all.length], [1, 1]);
+  isSignedIn = true;
+  monitor.start();
+  letIn();
+  assert.deepEqual([monitor.state, FakeSocket.alive.length], ["open", 1]);
 });
 
 test("a socket that is silent for two and a half heartbeats is taken for dead", async () => {

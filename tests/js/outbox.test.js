@@ -8,6 +8,10 @@ class FakeStorage {
   getItem = (key) => this.#items.get(key) ?? null;
   setItem = (key, value) => this.#items.set(key, value);
   removeItem = (key) => this.#items.delete(key);
+  key = (place) => [...this.#items.keys()][place] ?? null;
+  get length() {
+    return this.#items.size;
+  }
 }
 
 let storage, outbox;
@@ -54,4 +58,23 @@ test("each thread has its own messages and its own draft", () => {
 test("a storage that holds nonsense is an empty outbox", () => {
   storage.setItem("outloud.outbox", "{not json");
   assert.deepEqual(outbox.of(null), []);
+});
+
+test("what one person has left is not shown to the next, and nothing else is thrown away", () => {
+  storage.setItem("outloud.viewer", "0123456789abcdef");
+  outbox.belongTo("usr_a");
+  outbox.add(message);
+  outbox.saveDraft(null, "half a");
+  outbox.saveDraft("thr_1", "thought");
+  outbox.belongTo("usr_a");
+  assert.deepEqual([outbox.of(null).length, outbox.draft(null), outbox.draft("thr_1")], [1, "half a", "thought"]);
+  outbox.belongTo("usr_b");
+  assert.deepEqual([outbox.of(null).length, outbox.draft(null), outbox.draft("thr_1")], [0, "", ""]);
+  assert.equal(storage.getItem("outloud.viewer"), "0123456789abcdef");
+});
+
+test("what was typed before anybody signed in belongs to who does", () => {
+  outbox.saveDraft(null, "half a thought");
+  outbox.belongTo("usr_a");
+  assert.equal(outbox.draft(null), "half a thought");
 });

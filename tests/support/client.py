@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,11 +19,16 @@ Event = dict[str, Any]
 
 
 class Client:
-    """One user: posts runs, follows them by WebSocket, and keeps the cookie."""
+    """One user: posts runs, follows them by WebSocket, and keeps the cookie.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        tls: what an https server is checked with; None takes the authorities of this machine.
+    """
+
+    def __init__(self, url: str, *, tls: ssl.SSLContext | None = None) -> None:
         self.url = url
-        self.http = httpx.Client(base_url=url, timeout=scaled(15))
+        self._tls = tls
+        self.http = httpx.Client(base_url=url, timeout=scaled(15), verify=tls or True)
         # The first answer brings the cookie; requests side by side without one would be those of several users.
         self.user_id: str = self.http.get("/api/session").json()["user_id"]
 
@@ -49,6 +55,7 @@ class Client:
         with connect(
             (at or self.url).replace("http", "ws", 1) + "/ws",
             additional_headers={"Cookie": cookies, **headers},
+            ssl=self._tls,
             compression=None,
             open_timeout=scaled(10),
         ) as socket:

@@ -10,7 +10,24 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 VARIABLES = frozenset(
-    {"AGENTS", "BIND_HOST", "DATA_DIR", "IDENTITY", "MODEL", "PORT", "REDIS_URL", "SECRET_KEY", "TRUSTED_PROXIES"}
+    {
+        "AGENTS",
+        "BIND_HOST",
+        "DATA_DIR",
+        "IDENTITY",
+        "LOG_LEVEL",
+        "METRICS_TOKEN",
+        "MODEL",
+        "OPERATORS",
+        "OPS_PASSWORD",
+        "PORT",
+        "QUEUES",
+        "REDIS_URL",
+        "SECRET_KEY",
+        "SIGN_IN_URL",
+        "TASK_EVENTS",
+        "TRUSTED_PROXIES",
+    }
 )
 PREFIXES = (
     "AGENT_",
@@ -18,18 +35,24 @@ PREFIXES = (
     "ANTHROPIC_",
     "APPROVAL_",
     "APPROVAL_",
+    "BROKER_",
     "CELERY_",
     "DRAIN_",
     "FILE_",
     "GUNICORN_",
+    "JWT_",
     "LEASE_",
     "LEASE_",
     "MAX_",
     "MODEL_",
     "OFFLINE_",
     "OPENAI_",
+    "OUTLOUD_",
+    "OTEL_",
+    "PROXY_",
     "QUEUE_",
     "QUEUE_",
+    "REDIS_",
     "RELAY_",
     "RUN_",
     "STALL_",

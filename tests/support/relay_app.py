@@ -1,6 +1,7 @@
 """A small application with nothing but the relay's doors, for tests of the relay under a real gunicorn.
 
-The user is whoever the header `X-User` names. `RELAY_LIMITS` holds limits as JSON that differ from the defaults.
+The user is whoever the header `X-User` names, signed in for `X-Seconds` if that is given. `RELAY_LIMITS` holds limits
+as JSON that differ from the defaults.
 """
 
 from __future__ import annotations
@@ -11,24 +12,26 @@ import threading
 import time
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
 
 from web import sockets
 from web.relay.limits import RelayLimits
 from web.relay.relay import Relay
+from worker.contract.environment import Environment
 
 
 def create_app() -> Flask:
     """Make the application from the environment: REDIS_URL, RELAY_LIMITS, WEB_ORIGINS."""
     app = Flask(__name__)
-    relay = Relay(os.environ["REDIS_URL"], limits=RelayLimits(**json.loads(os.environ.get("RELAY_LIMITS", "{}"))))
+    limits = RelayLimits(**json.loads(os.environ.get("RELAY_LIMITS", "{}")))
+    relay = Relay(Environment(os.environ).redis_url(), limits=limits)
     origins = frozenset(os.environ.get("WEB_ORIGINS", "").split())
-    sockets.register(app, relay, identify=lambda request: request.headers.get("X-User"), allowed_origins=origins)
+    sockets.register(app, relay, identify=find_visitor, allowed_origins=origins)
 
     @app.get("/runs/<run_id>/events")
     def follow(run_id: str) -> Response:
         after = request.args.get("after", "0")
-        return sockets.open_event_stream(run_id, after, user_id=request.headers.get("X-User", ""))
+        return sockets.open_event_stream(run_id, after, visitor=find_visitor(request) or sockets.Visitor(""))
 
     @app.get("/hold")
     def hold() -> str:
@@ -46,3 +49,10 @@ def create_app() -> Flask:
         }
 
     return app
+
+
+def find_visitor(request: Request) -> sockets.Visitor | None:
+    if (name := request.headers.get("X-User")) is None:
+        return None
+    seconds = request.headers.get("X-Seconds")
+    return sockets.Visitor(name, int((time.time() + float(seconds)) * 1000) if seconds else 0)

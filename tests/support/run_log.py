@@ -23,10 +23,15 @@ RETENTION_MS = 60_000
 
 
 class Rung(list[str]):
-    """A doorbell that remembers for which runs it was rung."""
+    """A doorbell that remembers for which runs it was rung, and in which queues."""
 
-    async def ring(self, run_id: str) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.queues: list[str] = []
+
+    async def ring(self, run_id: str, queue: str, agent: str) -> None:
         self.append(run_id)
+        self.queues.append(queue)
 
 
 def run_log(client: Redis, rung: Rung | None = None, *, worker_id: str = "wrk_1", lease_ms: int = 10_000) -> RunLog:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xdist.scheduler import LoadScopeScheduling
 
 #: Folders of tests that start whole systems or browsers.
-HEAVY = frozenset({"browser", "e2e", "faults"})
+HEAVY = frozenset({"browser", "e2e", "faults", "staging"})
 
 
 class ByWeight(LoadScopeScheduling):  # type: ignore[misc]

@@ -8,7 +8,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,17 @@ def asked_for(*extras: str) -> set[str]:
     requirements = list(project()["dependencies"])
     for extra in extras:
         requirements += project()["optional-dependencies"][extra]
+    requirements += [further for requirement in requirements for further in of_extras(requirement)]
     return {re.split(r"[\[<>=; ]", requirement)[0] for requirement in requirements}
+
+
+def of_extras(requirement: str) -> list[str]:
+    """What `package[extra]` asks for by its extra's name, beside the package: cryptography, in `pyjwt[crypto]`."""
+    name, _, extras = requirement.partition("]")[0].partition("[")
+    if name == project()["name"]:
+        return []
+    wanted = [f"extra == {quote}{extra}{quote}" for extra in filter(None, extras.split(",")) for quote in "'\""]
+    return [line for line in (requires(name) or [] if wanted else []) if any(one in line for one in wanted)]
 
 
 def imported(files: Iterator[Path]) -> set[str]:
@@ -58,7 +68,7 @@ def _normal(name: str) -> str:
 
 @pytest.mark.parametrize(
     ("folder", "extras"),
-    [("web", ()), ("worker", ("local",)), ("tests", ("local", "dev"))],
+    [("web", ("terminal",)), ("worker", ("local",)), ("tests", ("local", "terminal", "dev"))],
 )
 def test_everything_imported_is_asked_for(folder: str, extras: tuple[str, ...]) -> None:
     modules = imported((ROOT / folder).rglob("*.py"))
@@ -70,6 +80,12 @@ def test_only_what_runs_locally_imports_what_only_local_installs_have() -> None:
     platform = (file for file in (ROOT / "worker").rglob("*.py") if "local" not in file.parts)
 
     assert not_asked_for(imported(platform), asked_for()) == set()
+
+
+def test_only_the_terminal_client_imports_what_only_it_needs() -> None:
+    server = (file for file in (ROOT / "web").rglob("*.py") if "terminal" not in file.parts)
+
+    assert not_asked_for(imported(server), asked_for()) == set()
 
 
 def test_the_lock_files_hold_what_is_asked_for_in_the_same_versions() -> None:

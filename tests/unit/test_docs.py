@@ -12,9 +12,11 @@ from tests.support.environment import ROOT
 from web.relay.messages import CloseCode
 from web.settings import WebSettings
 from worker.agent.registry import load_registry
+from worker.contract import metrics
 from worker.contract.environment import SettingsError
 from worker.contract.errors import FailureCode
 from worker.contract.events import EVENT_TYPES
+from worker.contract.trace_export import is_wanted
 from worker.local.settings import LocalSettings
 from worker.settings import WorkerSettings
 from worker.wiring import quick_check
@@ -53,16 +55,25 @@ def _asked_by_make_run() -> set[str]:
     return environ.asked
 
 
+def _asked_for_traces() -> set[str]:
+    environ = Recording()
+    assert not is_wanted(environ)
+    return environ.asked
+
+
 def page(name: str) -> str:
     return (ROOT / name).read_text()
 
 
 def test_every_setting_is_documented_and_nothing_else_is() -> None:
-    gunicorn = set(re.findall(r"environ\.get\(.([A-Z_]+)", page("web/gunicorn.py")))
-    read = asked_of(WebSettings) | asked_of(WorkerSettings) | gunicorn | _asked_by_make_run()
+    read = asked_of(WebSettings) | asked_of(WorkerSettings) | _asked_by_make_run() | _asked_for_traces()
     documented = set(re.findall(r"^\| `([A-Z_]+)`", page("docs/settings.md"), re.MULTILINE))
 
     assert documented == read
+
+
+def test_every_metric_is_documented_as_the_code_has_it() -> None:
+    assert metrics.table() in page("docs/operations.md")
 
 
 @pytest.mark.parametrize("name", EVENT_TYPES)

@@ -14,11 +14,13 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, cast
 
 import hiredis
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import SSLConnection, parse_url
 
 from web.relay.backoff import Backoff
+from web.relay.counts import RelayCounts
 from web.relay.errors import BusRefused, HistoryUnavailable
 from web.relay.limits import RelayLimits
+from worker.contract.meters import Meters
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +46,19 @@ class BusListener(Protocol):
 class Bus:
     """Keeps one connection up and the channels subscribed; `run` does the work until it is cancelled."""
 
-    def __init__(self, redis_url: str, listener: BusListener, *, probe_channel: str, limits: RelayLimits) -> None:
+    def __init__(
+        self,
+        redis_url: str,
+        listener: BusListener,
+        *,
+        probe_channel: str,
+        limits: RelayLimits,
+        counts: RelayCounts | None = None,
+    ) -> None:
         self._options: dict[str, Any] = dict(parse_url(redis_url))
         self._listener = listener
         self._limits = limits
+        self._counts = counts or RelayCounts(Meters())
         self._probe_channel = probe_channel.encode()
         self._channels: set[bytes] = {self._probe_channel}
         #: SUBSCRIBE commands whose confirmation is still to come. More than one when a channel was left and taken again
@@ -80,6 +91,7 @@ class Bus:
             self._is_confirmed = False
             try:
                 connection = await self._connect()
+                self._counts.connected()
                 await connection.closed
             except (OSError, TimeoutError, BusRefused) as error:
                 logger.warning("no subscriber connection", extra={"action": "bus_down", "reason": str(error)})
@@ -106,7 +118,11 @@ class Bus:
                 continue
             await asyncio.sleep(self._limits.probe_seconds)
             has_heard = self._echo == str(number)
-            misses = 0 if has_heard or connection is None or connection is not self._connection else misses + 1
+            if has_heard or connection is None or connection is not self._connection:
+                misses = 0
+                continue
+            misses += 1
+            self._counts.probe_missed()
             if misses >= self._limits.probe_misses:
                 misses = 0
                 logger.error("subscriber connection is deaf", extra={"action": "bus_rebuilt"})
@@ -211,7 +227,7 @@ async def _open(options: Mapping[str, Any], on_replies: Callable[[Iterable[Any]]
     if path := options.get("path"):
         _, connection = await loop.create_unix_connection(lambda: _Connection(on_replies), path)
         return connection
-    is_tls = any(name.startswith("ssl_") for name in options) or "SSL" in str(options.get("connection_class"))
+    is_tls = options.get("connection_class") is SSLConnection
     _, connection = await loop.create_connection(
         lambda: _Connection(on_replies),
         options.get("host", "localhost"),
@@ -222,13 +238,16 @@ async def _open(options: Mapping[str, Any], on_replies: Callable[[Iterable[Any]]
 
 
 def _tls_context(options: Mapping[str, Any]) -> ssl.SSLContext:
-    """Build what the address asks for, with the words that redis-py understands in its query part."""
-    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
+    """Build what the address asks for, in the words of `worker.contract.redis_address`."""
+    context = ssl.create_default_context()
+    if authorities := options.get("ssl_ca_certs"):
+        # Beside those of this machine, as redis-py has it.
+        context.load_verify_locations(authorities)
     if certificate := options.get("ssl_certfile"):
-        context.load_cert_chain(certificate, options.get("ssl_keyfile"))
-    if str(options.get("ssl_check_hostname", "true")).lower() in ("false", "0", "no"):
+        context.load_cert_chain(certificate, options.get("ssl_keyfile"), options.get("ssl_password"))
+    if not options.get("ssl_check_hostname", True):
         context.check_hostname = False
-    if str(options.get("ssl_cert_reqs", "required")).lower() in ("none", "cert_none", "0"):
+    if options.get("ssl_cert_reqs") == "none":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context

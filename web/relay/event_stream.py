@@ -34,6 +34,8 @@ _STREAM_HEAD = (
 #: Tells an EventSource not to connect again (HTML standard, 9.2.3): it has seen the run's last event.
 _NOTHING_MORE = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
 
+_SIGN_IN_ENDED = b'event: sign_in\ndata: {"message":"Sign in again."}\n\n'
+
 
 class _Refusal(NamedTuple):
     status: str
@@ -53,10 +55,20 @@ _REFUSALS: dict[CloseCode, _Refusal] = {
 class EventStream(Outlet):
     """One request for a run's events, taken over before any byte of its response."""
 
+    kind = "event_stream"
+
     def __init__(
-        self, hub: Hub, roster: Roster, limits: RelayLimits, *, user_id: str | None, run_id: str, after: str | int
+        self,
+        hub: Hub,
+        roster: Roster,
+        limits: RelayLimits,
+        *,
+        user_id: str | None,
+        run_id: str,
+        after: str | int,
+        expires_at: int = 0,
     ) -> None:
-        super().__init__(limits, beat_seconds=limits.comment_seconds)
+        super().__init__(limits, beat_seconds=limits.comment_seconds, expires_at=expires_at)
         self._hub = hub
         self._roster = roster
         self._user_id = user_id
@@ -64,9 +76,12 @@ class EventStream(Outlet):
         self._after = after
         self._follower: Follower | None = None
         self._has_head = False
+        #: How it ended, as close codes say it; nothing but the connection's end says it to the client.
+        self._code = "none"
 
     def on_open(self) -> None:
         if (refusal := self._roster.enter(self, self._user_id)) is not None:
+            self._hub.counts.refused(refusal.name.lower())
             self._answer(_REFUSALS[refusal])
             return
         self._follower = self._hub.follow(self._run_id, user_id=self._user_id, after=self._after, sink=self)
@@ -78,13 +93,11 @@ class EventStream(Outlet):
 
     def say_goodbye(self, retry_ms: int) -> None:
         """Send what there still is, ask the client to come back after `retry_ms`, and end the response."""
-        if self._follower is not None:
-            self._follower.pump()
-            self._follower.close()
-        if self._has_head:
-            self.finish(b"retry: %d\n\n" % retry_ms)
-        else:
-            self._answer(_REFUSALS[CloseCode.RESTARTING])
+        self._end_with(b"retry: %d\n\n" % retry_ms, CloseCode.RESTARTING)
+
+    def end_sign_in(self) -> None:
+        """Send what there still is, and end the response; who comes back without a new sign-in gets a 401."""
+        self._end_with(_SIGN_IN_ENDED, CloseCode.SIGN_IN)
 
     def on_writable(self) -> None:
         if self._follower is not None:
@@ -96,6 +109,7 @@ class EventStream(Outlet):
 
     def on_stalled(self) -> None:
         logger.warning("event stream too slow", extra={"action": "event_stream_stalled", "run_id": self._run_id})
+        self._code = str(int(CloseCode.TOO_SLOW))
         # No word would reach it. It comes back with its cursor.
         self.abort()
 
@@ -103,6 +117,7 @@ class EventStream(Outlet):
         if self._follower is not None:
             self._follower.close()
         self._roster.leave(self)
+        self._hub.counts.closed(self.kind, self._code)
         events = self._follower.sent if self._follower is not None else 0
         facts = {"action": "event_stream_closed", "run_id": self._run_id, "events": events}
         logger.info("event stream closed", extra=facts)
@@ -129,7 +144,19 @@ class EventStream(Outlet):
         self.finish()
 
     def end(self, run_id: str) -> None:
+        self._code = str(int(CloseCode.DONE))
         self.finish(b"" if self._has_head else _NOTHING_MORE)
+
+    def _end_with(self, last: bytes, reason: CloseCode) -> None:
+        if self._follower is not None:
+            self._follower.pump()
+            self._follower.close()
+        if self._code == "none":
+            self._code = str(int(reason))
+        if self._has_head:
+            self.finish(last)
+        else:
+            self._answer(_REFUSALS[reason])
 
     def _send(self, text: bytes) -> None:
         if not self._has_head:

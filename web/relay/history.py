@@ -20,13 +20,19 @@ from web.relay.receipts import Receipt
 from web.relay.ring import LoggedEvent, Page, read_event
 from worker.contract import keys, scripts
 from worker.contract.codec import ENTRY_FIELD
+from worker.contract.connections import RELAY_SPARE
 from worker.contract.errors import DecodeError
 
 logger = logging.getLogger(__name__)
 
 _AUDIT_CHUNK = 500
-#: Connections beside those of the page reads: for the audit, the probe and the acks.
-_SPARE_CONNECTIONS = 3
+
+
+class Owner(NamedTuple):
+    """Whose run it is, and where it is traced; see `tracing`."""
+
+    user_id: str
+    traceparent: str
 
 
 class Top(NamedTuple):
@@ -46,7 +52,7 @@ class History:
     def __init__(self, redis_url: str, limits: RelayLimits) -> None:
         pool = redis.asyncio.BlockingConnectionPool.from_url(
             redis_url,
-            max_connections=limits.concurrent_reads + _SPARE_CONNECTIONS,
+            max_connections=limits.concurrent_reads + RELAY_SPARE,
             timeout=limits.redis_seconds,
             socket_timeout=limits.redis_seconds,
             socket_connect_timeout=limits.redis_seconds,
@@ -56,7 +62,7 @@ class History:
         self._client: redis.asyncio.Redis = redis.asyncio.Redis.from_pool(pool)
         self._turns = asyncio.Semaphore(limits.concurrent_reads)
 
-    async def owner(self, run_id: str) -> str | None:
+    async def owner(self, run_id: str) -> Owner | None:
         """Say whose run it is; None if there is no such run.
 
         Raises:
@@ -64,8 +70,8 @@ class History:
         """
         async with self._turns:
             with _translated():
-                owner = await self._command("HGET", keys.run(run_id), "user_id")
-        return owner.decode() if owner is not None else None
+                user_id, traceparent = await self._command("HMGET", keys.run(run_id), "user_id", "traceparent")
+        return Owner(user_id.decode(), (traceparent or b"").decode()) if user_id is not None else None
 
     async def read(self, run_id: str, read: Read) -> Page:
         """Read a part of a run's log.

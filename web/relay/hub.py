@@ -9,13 +9,15 @@ from typing import Any, Protocol, TypeVar
 
 from web.relay.backoff import Backoff
 from web.relay.bus import Message
+from web.relay.counts import RelayCounts
 from web.relay.errors import HistoryUnavailable
 from web.relay.feed import FeedState, Read
-from web.relay.history import Top
+from web.relay.history import Owner, Top
 from web.relay.limits import RelayLimits
 from web.relay.ring import Page
 from web.relay.source import Follower, Sink, Source
 from worker.contract import keys
+from worker.contract.meters import Meters
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ T = TypeVar("T")
 class Reads(Protocol):
     """What the hub needs of `History`."""
 
-    async def owner(self, run_id: str) -> str | None: ...
+    async def owner(self, run_id: str) -> Owner | None: ...
     async def read(self, run_id: str, read: Read) -> Page: ...
     async def tops(self, run_ids: Sequence[str]) -> list[Top | None]: ...
 
@@ -42,8 +44,9 @@ class Channels(Protocol):
 class Hub:
     """Listens to the bus and gives each source what is its own."""
 
-    def __init__(self, reads: Reads, limits: RelayLimits) -> None:
+    def __init__(self, reads: Reads, limits: RelayLimits, counts: RelayCounts | None = None) -> None:
         self._reads = reads
+        self.counts = counts or RelayCounts(Meters())
         #: Set before the first viewer comes; the bus in turn is given this hub as its listener.
         self.channels: Channels
         self._limits = limits
@@ -66,12 +69,16 @@ class Hub:
 
     def on_messages(self, messages: Sequence[Message]) -> None:
         touched: dict[Source, None] = {}
+        handed_over: list[bytes] = []
         for channel, raw in messages:
             if source := self._by_channel.get(channel):
                 source.take(raw)
                 touched[source] = None
+                if source.followers:
+                    handed_over.append(raw)
         for source in touched:
             source.pump()
+        self.counts.handed_over(handed_over)
 
     def on_lost(self) -> None:
         for source in tuple(self._sources.values()):
@@ -94,6 +101,11 @@ class Hub:
                 if not source.audit(top):
                     self._lose(source)
 
+    @property
+    def watched(self) -> int:
+        """Runs that are held for viewers, those that may come back included."""
+        return len(self._sources)
+
     def rest(self, source: Source) -> None:
         """A source has lost its last follower: keep it for a while, since a reconnect is likely."""
         if self._sources.get(source.run_id) is not source:
@@ -112,7 +124,7 @@ class Hub:
     def ignore(self, run_id: str) -> None:
         self.channels.unsubscribe(keys.events_channel(run_id))
 
-    async def owner(self, run_id: str, *, is_wanted: Callable[[], bool]) -> str | None:
+    async def owner(self, run_id: str, *, is_wanted: Callable[[], bool]) -> Owner | None:
         """Say whose run it is, when Redis answers; None if there is no such run or nobody wants to know any more."""
         return await self._persist(lambda: self._reads.owner(run_id), is_wanted)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import cast
+from typing import ClassVar, cast
 
 from web.relay.backoff import between
 from web.relay.limits import RelayLimits
@@ -20,7 +20,12 @@ class Outlet(asyncio.Protocol):
     What is written while `is_writable` is false is kept in memory without a bound, so only small closing words may be.
     """
 
-    def __init__(self, limits: RelayLimits, *, beat_seconds: float) -> None:
+    #: Which kind of viewer, as metrics name it.
+    kind: ClassVar[str] = ""
+
+    def __init__(self, limits: RelayLimits, *, beat_seconds: float, expires_at: int = 0) -> None:
+        #: When the sign-in ends, Unix milliseconds; 0 is never.
+        self.expires_at = expires_at
         self._limits = limits
         self._beat_seconds = beat_seconds
         self._loop = asyncio.get_running_loop()
@@ -111,6 +116,9 @@ class Outlet(asyncio.Protocol):
 
     def say_goodbye(self, retry_ms: int) -> None:
         """The process stops: ask the peer to come back after `retry_ms`, and finish."""
+
+    def end_sign_in(self) -> None:
+        """The sign-in has ended: say so, and finish."""
 
     def _beat(self) -> None:
         self._set_timer("beat", self._beat_seconds, self._beat)

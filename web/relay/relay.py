@@ -10,6 +10,7 @@ import resource
 import secrets
 import socket
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -17,6 +18,7 @@ import uvloop
 
 from web.relay.backoff import between
 from web.relay.bus import Bus
+from web.relay.counts import RelayCounts
 from web.relay.event_stream import EventStream
 from web.relay.history import History
 from web.relay.hub import Hub
@@ -26,6 +28,9 @@ from web.relay.receipts import Receipts
 from web.relay.roster import Roster
 from web.relay.viewer import Viewer
 from worker.contract import keys
+from worker.contract.lost_errors import log_loop_error
+from worker.contract.meters import Meters
+from worker.contract.metrics import BUS_UP, VIEWERS, WATCHED_RUNS
 
 logger = logging.getLogger(__name__)
 
@@ -40,8 +45,11 @@ class Relay:
     The OS thread starts with the first socket, or with `start`: after a fork, that is, not in the process that forks.
     """
 
-    def __init__(self, redis_url: str, *, limits: RelayLimits | None = None) -> None:
+    def __init__(self, redis_url: str, *, limits: RelayLimits | None = None, meters: Meters | None = None) -> None:
         self._redis_url = redis_url
+        self._meters = meters or Meters()
+        self._meters.before_reading(self._look)
+        self._counts = RelayCounts(self._meters)
         self._limits = limits or RelayLimits()
         self._starting = threading.Lock()
         self._os_thread: threading.Thread | None = None
@@ -75,7 +83,13 @@ class Relay:
             is_ready.wait()
 
     def adopt_websocket(
-        self, sock: socket.socket, *, user_id: str | None, viewer_id: str, leftover: bytes = b""
+        self,
+        sock: socket.socket,
+        *,
+        user_id: str | None,
+        viewer_id: str,
+        leftover: bytes = b"",
+        expires_at: int = 0,
     ) -> None:
         """Serve a socket whose WebSocket handshake is done; the socket belongs to the relay from here on.
 
@@ -83,16 +97,24 @@ class Relay:
             user_id: None closes it with 4401.
             viewer_id: In whose name its acks are kept.
             leftover: Bytes already read from the socket, behind the handshake.
+            expires_at: When the sign-in ends, Unix milliseconds: closes it with 4401 then. 0 is never.
         """
-        self._adopt(sock, lambda core: partial(core.viewer, user_id, viewer_id, leftover))
+        self._adopt(sock, lambda core: partial(core.viewer, user_id, viewer_id, leftover, expires_at))
 
-    def adopt_event_stream(self, sock: socket.socket, *, user_id: str | None, run_id: str, after: str | int) -> None:
+    def adopt_event_stream(
+        self, sock: socket.socket, *, user_id: str | None, run_id: str, after: str | int, expires_at: int = 0
+    ) -> None:
         """Answer a request for a run's events on its socket; the socket belongs to the relay from here on.
 
         Args:
             after: Cursor or event number behind which to begin.
+            expires_at: When the sign-in ends, Unix milliseconds: ends the response then. 0 is never.
         """
-        self._adopt(sock, lambda core: partial(core.event_stream, user_id, run_id, after))
+        self._adopt(sock, lambda core: partial(core.event_stream, user_id, run_id, after, expires_at))
+
+    def note_refused(self, reason: str) -> None:
+        """Count a request for live events that did not come to `adopt_…`."""
+        self._counts.refused(reason)
 
     def begin_stop(self) -> None:
         """Say goodbye to every viewer; returns at once. May be called from a signal handler."""
@@ -125,14 +147,23 @@ class Relay:
             sock.close()
             logger.info("viewer not taken", extra={"action": "viewer_lost", "reason": str(error)})
 
+    def _look(self) -> None:
+        core = self._core
+        kinds = Counter(outlet.kind for outlet in core.roster) if core is not None else Counter[str]()
+        for kind in (Viewer.kind, EventStream.kind):
+            self._meters.set(VIEWERS, kinds[kind], kind)
+        self._meters.set(WATCHED_RUNS, core.hub.watched if core is not None else 0)
+        self._meters.set(BUS_UP, int(self.is_listening))
+
     def _run(self, is_ready: threading.Event) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             self._loop = runner.get_loop()
+            self._loop.set_exception_handler(log_loop_error)
             runner.run(self._serve(is_ready))
 
     async def _serve(self, is_ready: threading.Event) -> None:
         try:
-            self._core = _Core(self._redis_url, self._limits)
+            self._core = _Core(self._redis_url, self._limits, self._counts)
         finally:
             is_ready.set()
         await self._core.serve()
@@ -141,47 +172,51 @@ class Relay:
 class _Core:
     """What lives on the event loop."""
 
-    def __init__(self, redis_url: str, limits: RelayLimits) -> None:
+    def __init__(self, redis_url: str, limits: RelayLimits, counts: RelayCounts) -> None:
         self._limits = limits
         self._history = History(redis_url, limits)
-        self._hub = Hub(self._history, limits)
+        self.hub = Hub(self._history, limits, counts)
         probe_channel = keys.probe_channel(f"{os.getpid()}-{secrets.token_hex(4)}")
-        self.bus = Bus(redis_url, self._hub, probe_channel=probe_channel, limits=limits)
-        self._hub.channels = self.bus
+        self.bus = Bus(redis_url, self.hub, probe_channel=probe_channel, limits=limits, counts=counts)
+        self.hub.channels = self.bus
         self.roster = Roster(limits, capacity=_capacity(limits))
         self._receipts = Receipts(self._history, limits)
         self._stopping = asyncio.Event()
 
     async def serve(self) -> None:
         """Serve until `stop`."""
-        self._hub.spawn(_keep(self.bus.run))
-        self._hub.spawn(_keep(partial(self.bus.probe, self._history.publish)))
-        self._hub.spawn(_keep(self._hub.audit))
-        self._hub.spawn(_keep(self._receipts.keep))
+        self.hub.spawn(_keep(self.bus.run))
+        self.hub.spawn(_keep(partial(self.bus.probe, self._history.publish)))
+        self.hub.spawn(_keep(self.hub.audit))
+        self.hub.spawn(_keep(self._receipts.keep))
+        self.hub.spawn(_keep(self.roster.watch_sign_ins))
         await self._stopping.wait()
         await self._drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._limits.redis_seconds):
                 await self._receipts.flush()
-        await self._hub.end_tasks()
+        await self.hub.end_tasks()
         await self._history.close()
 
     def adopt(self, sock: socket.socket, protocol: Callable[[], Outlet]) -> None:
-        self._hub.spawn(self._connect(sock, protocol))
+        self.hub.spawn(self._connect(sock, protocol))
 
-    def viewer(self, user_id: str | None, viewer_id: str, leftover: bytes) -> Viewer:
+    def viewer(self, user_id: str | None, viewer_id: str, leftover: bytes, expires_at: int) -> Viewer:
         return Viewer(
-            self._hub,
+            self.hub,
             self.roster,
             self._receipts,
             self._limits,
             user_id=user_id,
             viewer_id=viewer_id,
             leftover=leftover,
+            expires_at=expires_at,
         )
 
-    def event_stream(self, user_id: str | None, run_id: str, after: str | int) -> EventStream:
-        return EventStream(self._hub, self.roster, self._limits, user_id=user_id, run_id=run_id, after=after)
+    def event_stream(self, user_id: str | None, run_id: str, after: str | int, expires_at: int) -> EventStream:
+        return EventStream(
+            self.hub, self.roster, self._limits, user_id=user_id, run_id=run_id, after=after, expires_at=expires_at
+        )
 
     def say_goodbye(self) -> None:
         """Ask every viewer to come back, spread over the time that their handshakes will cost who takes them."""

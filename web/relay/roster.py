@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -52,6 +53,19 @@ class Roster:
         if not self._sockets_of[user_id]:
             del self._sockets_of[user_id]
         self._has_left.set()
+
+    async def watch_sign_ins(self) -> None:
+        """End every connection whose sign-in has ended.
+
+        One look at all of them each second, instead of a timer for each: it costs no memory, and the clock is that of
+        the sign-ins, also after this machine was asleep.
+        """
+        while True:
+            await asyncio.sleep(self._limits.sign_in_check_seconds)
+            now = time.time() * 1000
+            for outlet in [outlet for outlet in self._users if 0 < outlet.expires_at <= now]:
+                if not outlet.is_finished:
+                    outlet.end_sign_in()
 
     async def emptied(self) -> None:
         """Wait until the last socket is gone."""

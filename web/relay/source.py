@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from web.relay.counts import RelayCounts
 from web.relay.feed import Feed, FeedState, Read
-from web.relay.history import Top
+from web.relay.history import Owner, Top
 from web.relay.limits import RelayLimits
 from web.relay.messages import ResetReason
 from web.relay.ring import Batch, Page
 from web.relay.subscription import Begin, CaughtUp, Contradiction, Ended, Restart, Subscription, Wait
+from web.relay.tracing import Trail, begin_trail
 from worker.contract.errors import DecodeError
 
 logger = logging.getLogger(__name__)
@@ -43,11 +46,13 @@ class Sink(Protocol):
 class Services(Protocol):
     """What a source needs of the `Hub`."""
 
+    @property
+    def counts(self) -> RelayCounts: ...
     def listen(self, run_id: str) -> None: ...
     def ignore(self, run_id: str) -> None: ...
     def rest(self, source: Source) -> None: ...
     def spawn(self, work: Coroutine[Any, Any, None]) -> None: ...
-    async def owner(self, run_id: str, *, is_wanted: Callable[[], bool]) -> str | None: ...
+    async def owner(self, run_id: str, *, is_wanted: Callable[[], bool]) -> Owner | None: ...
     async def read(self, run_id: str, read: Read, *, is_wanted: Callable[[], bool]) -> Page | None: ...
 
 
@@ -59,11 +64,14 @@ class Follower:
     ) -> None:
         self._source = source
         self._sink = sink
+        self._counts = source.counts
         self._subscription = Subscription(source.feed, after, limits)
         self.user_id = user_id
         self._is_admitted = False
         self._is_reading = False
         self._is_closed = False
+        self._asked_ns = time.time_ns()
+        self._trail: Trail | None = None
 
     @property
     def top(self) -> int:
@@ -86,6 +94,7 @@ class Follower:
             self._sink.refuse(self._source.run_id)
             return
         self._is_admitted = True
+        self._trail = begin_trail(self._source.run_id, self._source.traceparent, asked_ns=self._asked_ns)
         self.pump()
 
     def pump(self) -> None:
@@ -93,7 +102,7 @@ class Follower:
         while self._is_admitted and not self._is_reading and not self._is_closed and self._sink.is_writable:
             match self._subscription.advance():
                 case Batch() as batch:
-                    self._sink.send_batch(batch)
+                    self._send(batch)
                 case Wait():
                     return
                 case Contradiction():
@@ -105,6 +114,7 @@ class Follower:
                 case Begin(top):
                     self._sink.send_begin(self._source.run_id, top)
                 case Restart(reason, cursor):
+                    self._counts.reset(reason)
                     self._sink.send_restart(self._source.run_id, reason, cursor)
                 case CaughtUp(is_over):
                     self._sink.send_caught_up(self._source.run_id, is_over=is_over)
@@ -121,7 +131,15 @@ class Follower:
         """Stop following."""
         if not self._is_closed:
             self._is_closed = True
+            if self._trail is not None:
+                self._trail.end()
             self._source.remove(self)
+
+    def _send(self, batch: Batch) -> None:
+        self._sink.send_batch(batch)
+        self._counts.sent(batch)
+        if self._trail is not None:
+            self._trail.sent(batch)
 
     async def _read(self, read: Read) -> None:
         page = await self._source.read(read, is_wanted=lambda: not self._is_closed)
@@ -140,8 +158,10 @@ class Source:
         self.feed = Feed(run_id, limits)
         #: None until it is known.
         self.owner: str | None = None
+        self.traceparent = ""
         self.followers: set[Follower] = set()
         self._services = services
+        self.counts = services.counts
         self.is_subscribed = False
         self._audits_missed = 0
 
@@ -225,7 +245,9 @@ class Source:
             self._services.listen(self.run_id)
 
     async def _open(self) -> None:
-        self.owner = await self._services.owner(self.run_id, is_wanted=lambda: bool(self.followers))
+        owner = await self._services.owner(self.run_id, is_wanted=lambda: bool(self.followers))
+        if owner is not None:
+            self.owner, self.traceparent = owner
         for follower in tuple(self.followers):
             follower.admit()
         self._subscribe()

@@ -48,6 +48,8 @@ _ERROR_WORDS: dict[ErrorCode, str] = {
 class Viewer(Outlet):
     """One socket after its handshake. `leftover` are bytes that were read from it together with the handshake."""
 
+    kind = "socket"
+
     def __init__(
         self,
         hub: Hub,
@@ -58,8 +60,9 @@ class Viewer(Outlet):
         user_id: str | None,
         viewer_id: str,
         leftover: bytes,
+        expires_at: int = 0,
     ) -> None:
-        super().__init__(limits, beat_seconds=limits.heartbeat_seconds)
+        super().__init__(limits, beat_seconds=limits.heartbeat_seconds, expires_at=expires_at)
         self._hub = hub
         self._roster = roster
         self._receipts = receipts
@@ -79,6 +82,8 @@ class Viewer(Outlet):
 
     def on_open(self) -> None:
         refusal = self._roster.enter(self, self._user_id)
+        if refusal is not None:
+            self._hub.counts.refused(refusal.name.lower())
         if refusal is CloseCode.RESTARTING:
             self.say_goodbye(int(between(0, self._limits.return_seconds) * 1000))
         elif refusal is not None:
@@ -115,6 +120,12 @@ class Viewer(Outlet):
         self._send(Bye(retry_ms))
         self.close(CloseCode.RESTARTING)
 
+    def end_sign_in(self) -> None:
+        """Send what there still is, and ask to sign in again."""
+        for follower in tuple(self._followers.values()):
+            follower.pump()
+        self.close(CloseCode.SIGN_IN)
+
     def on_writable(self) -> None:
         for follower in tuple(self._followers.values()):
             follower.pump()
@@ -129,6 +140,7 @@ class Viewer(Outlet):
     def on_closed(self) -> None:
         self._drop_followers()
         self._roster.leave(self)
+        self._hub.counts.closed(self.kind, _label(self._close_code))
         facts = {"action": "viewer_closed", "code": self._close_code, "events": self._sent, "shown": self._shown}
         logger.info("viewer closed", extra=facts)
 
@@ -227,3 +239,10 @@ class Viewer(Outlet):
         self._close_code = self._close_code or code
         self._drop_followers()
         self.finish(frame)
+
+
+def _label(code: int) -> str:
+    """A peer may close with any code, or with none."""
+    if not code:
+        return "none"
+    return str(code) if code in CLOSE_CODES else "other"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from worker.agent.errors import RegistrationError
 from worker.agent.tool import Tool
+from worker.contract.commands import DEFAULT_QUEUE_NAME, is_queue_name
 
 if TYPE_CHECKING:
     from worker.agent.context import AgentContext
@@ -38,10 +39,14 @@ class AgentDefinition:
     function: AgentFunction | None = None
     instructions: str | None = None
     max_steps: int = DEFAULT_MAX_STEPS
+    #: Where its runs wait for a worker; what it is asked as a delegate belongs to the run that asks.
+    queue: str = DEFAULT_QUEUE_NAME
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise RegistrationError(f"agent {self.name!r}: a name is lower case letters, digits and underscores")
+        if not is_queue_name(self.queue):
+            raise RegistrationError(f"agent {self.name}: queue {self.queue!r} is not made of letters, digits and dots")
         if (self.function is None) == (self.instructions is None):
             raise RegistrationError(f"agent {self.name}: give it either a function or instructions")
         names = [tool.name for tool in self.tools]
@@ -55,8 +60,12 @@ def agent(
     description: str | None = None,
     tools: Sequence[Tool] = (),
     delegates: Sequence[str] = (),
+    queue: str = DEFAULT_QUEUE_NAME,
 ) -> Callable[[AgentFunction], AgentDefinition]:
     """Make an async function an agent. Name and description default to the function's name and docstring.
+
+    Args:
+        queue: whose workers take its runs; a worker takes those of all queues unless `QUEUES` names some.
 
     Raises:
         RegistrationError: It is not async, or there is no description.
@@ -74,6 +83,7 @@ def agent(
             tools=tuple(tools),
             delegates=tuple(delegates),
             function=function,
+            queue=queue,
         )
 
     return make
@@ -87,8 +97,9 @@ def llm_agent(
     tools: Sequence[Tool] = (),
     delegates: Sequence[str] = (),
     max_steps: int = DEFAULT_MAX_STEPS,
+    queue: str = DEFAULT_QUEUE_NAME,
 ) -> AgentDefinition:
-    """Define an agent whose steps a model chooses."""
+    """Define an agent whose steps a model chooses; `queue` as in `agent`."""
     return AgentDefinition(
         name=name,
         description=description,
@@ -96,4 +107,5 @@ def llm_agent(
         tools=tuple(tools),
         delegates=tuple(delegates),
         max_steps=max_steps,
+        queue=queue,
     )

@@ -20,16 +20,20 @@ from worker.agent.errors import AgentError, DelegateFailed, EventLimitReached, L
 from worker.agent.journal import AgentStep, agent_entry, digest_of
 from worker.agent.journaling import JournalingModel
 from worker.agent.llm import run_llm_agent
+from worker.agent.metering import MeteredModel
 from worker.agent.notifier import Notifier
 from worker.agent.ports import ModelSource, Workspace
 from worker.agent.registry import AgentRegistry
 from worker.agent.results import MAX_INLINE_BYTES, to_result
 from worker.agent.steps import Steps
 from worker.agent.tool_engine import ToolExecutionEngine, ToolScope
+from worker.agent.tracing import TracedModel, note_replayed, note_retry, note_usage, tracing_agent
 from worker.contract.clock import now_ms
 from worker.contract.codec import encode
 from worker.contract.errors import FailureCode
 from worker.contract.events import AgentCompletedData, Failure, Usage
+from worker.contract.metric import UNMETERED, Meter
+from worker.contract.metrics import MODEL_RETRIES, STEPS_REPLAYED
 from worker.contract.scripts import NO_ENTRIES, Entries
 
 #: Agents that ask agents that ask agents … deeper than this are going in circles.
@@ -43,6 +47,7 @@ class AgentParts(NamedTuple):
     models: ModelSource
     executor: Executor
     workspace: Callable[[str], Workspace]
+    meter: Meter = UNMETERED
 
 
 class AgentInvoker:
@@ -69,6 +74,13 @@ class AgentInvoker:
 
     async def perform(self, call: AgentCall, definition: AgentDefinition, task: str) -> AgentCompletedData:
         """Run an agent that has been shown to begin; how it ends is for the caller to show."""
+        run = self._run
+        with tracing_agent(call, run_id=run.run_id, thread_id=run.thread_id, attempt=run.attempt) as span:
+            data = await self._perform(call, definition, task)
+            note_usage(span, data.usage)
+            return data
+
+    async def _perform(self, call: AgentCall, definition: AgentDefinition, task: str) -> AgentCompletedData:
         began_at = self._notifier.began_at(call) or now_ms()
         context = self._context(call, definition, task)
         try:
@@ -118,6 +130,8 @@ class AgentInvoker:
 
     def _recall(self, parent: AgentCall, step: AgentStep) -> Any:
         """Answer as the delegation was answered before."""
+        self._parts.meter.count(STEPS_REPLAYED, "agent")
+        note_replayed("invoke_agent")
         if step.failure is not None:
             raise DelegateFailed(step.failure)
         self._add_usage(parent, step.usage or Usage())
@@ -139,10 +153,15 @@ class AgentInvoker:
         return answer.text
 
     def _model(self, call: AgentCall, context: AgentContext) -> Model:
+        models, meter = self._parts.models, self._parts.meter
+
         async def on_retry(words: str) -> None:
+            meter.count(MODEL_RETRIES, models.label)
+            note_retry()
             await context.think(words)
 
-        real = self._parts.models.model(on_retry=on_retry)
+        metered = MeteredModel(models.model(on_retry=on_retry), meter, models)
+        real = TracedModel(metered, has_tokens=not models.offline)
         return JournalingModel(real, call=call, steps=self._steps, notifier=self._notifier)
 
     def _context(self, call: AgentCall, definition: AgentDefinition, task: str) -> AgentContext:

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from worker.agent.definition import AgentDefinition
 from worker.agent.errors import RegistrationError
 from worker.contract.catalogue import AgentInfo
+from worker.contract.commands import DEFAULT_QUEUE_NAME
 
 ENTRY_POINT_GROUP = "outloud.agents"
 
@@ -45,6 +46,11 @@ class AgentRegistry:
     def default(self) -> AgentDefinition:
         return next(iter(self._agents.values()))
 
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues of all agents, the default one among them: runs of agents that are gone still need an end."""
+        return tuple(sorted({DEFAULT_QUEUE_NAME, *(definition.queue for definition in self)}))
+
     def describe(self) -> list[AgentInfo]:
         """List the agents for the catalogue."""
         return [
@@ -53,6 +59,7 @@ class AgentRegistry:
                 description=definition.description,
                 tools=[tool.name for tool in definition.tools],
                 delegates=list(definition.delegates),
+                queue=definition.queue,
             )
             for definition in self
         ]

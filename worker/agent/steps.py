@@ -8,6 +8,7 @@ from typing import NamedTuple
 from worker.agent.gate import Gate
 from worker.agent.journal import Journal
 from worker.contract.approvals import Approval
+from worker.contract.metric import UNMETERED, Meter
 
 
 class Steps(NamedTuple):
@@ -21,3 +22,5 @@ class Steps(NamedTuple):
     load_result: Callable[[str], Awaitable[bytes]]
     #: How long a person has to decide, unless the tool says otherwise.
     approval_seconds: float
+    #: Counts the steps.
+    meter: Meter = UNMETERED

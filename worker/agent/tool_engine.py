@@ -21,6 +21,7 @@ again. A call that is open when the run ends is closed by `Notifier.close_open_c
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -38,10 +39,12 @@ from worker.agent.progress import Progress
 from worker.agent.results import Result, to_result
 from worker.agent.steps import Steps
 from worker.agent.tool import Tool, ToolContext
+from worker.agent.tracing import note_call_id, note_replayed, note_tool_end, note_wait_for_person, tracing_tool
 from worker.contract.approvals import ApprovalRequest, hash_arguments
 from worker.contract.clock import now_ms
 from worker.contract.errors import FailureCode
 from worker.contract.events import Failure, ToolCompletedData, ToolStatus
+from worker.contract.metrics import APPROVAL_SECONDS, STEPS_REPLAYED, TOOL_SECONDS
 from worker.contract.scripts import Entries
 
 #: The call that is being shown right now; `None` outside of any. The wiring check reads it from inside a tool.
@@ -115,11 +118,13 @@ class ToolExecutionEngine:
         if found is not None and found.step.status is not None:
             return await self._recall(found)
         async with self._steps.gate.step():
-            if found is None:
-                call = await self._begin(tool_name, digest, dict(arguments))
-            else:
-                call = _Call(found.call_id, self.tools.get(tool_name), found.step, dict(arguments))
-            return await self._carry_out(call)
+            with tracing_tool(tool_name, self.tools):
+                if found is None:
+                    call = await self._begin(tool_name, digest, dict(arguments))
+                else:
+                    call = _Call(found.call_id, self.tools.get(tool_name), found.step, dict(arguments))
+                note_call_id(call.call_id)
+                return await self._carry_out(call)
 
     async def _recall(self, found: Found[ToolStep]) -> ToolOutcome:
         """Answer as the call was answered before."""
@@ -127,6 +132,8 @@ class ToolExecutionEngine:
         if step.status == "cancelled":
             # The agent gave it up: it will again.
             await asyncio.Event().wait()
+        self._steps.meter.count(STEPS_REPLAYED, "tool")
+        note_replayed("execute_tool")
         if step.failure is not None:
             raise tool_error(step.failure)
         body = await self._steps.load_result(call_id) if step.stored else bytes(step.result)
@@ -184,8 +191,11 @@ class ToolExecutionEngine:
         if approval is None:
             await self._notifier.approval_requested(self._call, call.call_id, self._request(call, call.tool))
         if approval is None or approval.verdict is None:
+            note_wait_for_person()
             await self._steps.gate.wait_for_person()
         verdict = approval.verdict
+        waited = max(0, now_ms() - call.step.began_at) / 1000
+        self._steps.meter.observe(APPROVAL_SECONDS, waited, verdict.decision)
         if verdict.decision != "approved":
             raise ToolDenied(_DENIALS[verdict.decision].format(name=call.step.name))
         running = msgspec.structs.replace(call.step, running=True)
@@ -210,9 +220,11 @@ class ToolExecutionEngine:
         tool = self._dispatcher.find(tool_name)
         token = current_call_id.set(call_id)
         progress = Progress(lambda text, fraction: self._show_progress(call_id, text, fraction))
+        began_at = time.perf_counter()
         try:
             value = await self._dispatcher.call(tool, arguments, self._context(call_id, progress))
         finally:
+            self._steps.meter.observe(TOOL_SECONDS, time.perf_counter() - began_at, tool.name)
             progress.close()
             current_call_id.reset(token)
         # A large result takes tens of milliseconds to write as JSON; other runs share this loop.
@@ -256,6 +268,7 @@ class ToolExecutionEngine:
             whole=result.body if result and truncated else None,
             entries=Entries(journal=tool_entry(call.call_id, ended)),
         )
+        note_tool_end(status, failure=failure, result_bytes=data.result_bytes)
 
 
 class ToolOutcome(NamedTuple):

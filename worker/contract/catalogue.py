@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from worker.contract.commands import DEFAULT_QUEUE_NAME
+
 
 class AgentInfo(msgspec.Struct, frozen=True, kw_only=True):
     name: str
@@ -11,6 +13,8 @@ class AgentInfo(msgspec.Struct, frozen=True, kw_only=True):
     tools: list[str]
     #: Agents that this one may delegate to.
     delegates: list[str]
+    #: Where its runs wait for a worker, see `commands`. Absent in what older workers publish.
+    queue: str = DEFAULT_QUEUE_NAME
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True):

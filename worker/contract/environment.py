@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
+
+from worker.contract.broker import AMQP_SCHEMES, REDIS_SCHEMES
+from worker.contract.redis_address import normalise
 
 T = TypeVar("T")
 
@@ -80,10 +85,41 @@ class Environment:
         return tuple(part for part in (piece.strip() for piece in self.text(name, default).split(",")) if part)
 
     def redis_url(self, name: str = "REDIS_URL") -> str:
+        """An address of Redis in the form that all our clients take; empty when there is none or it is wrong."""
+        verify = self.boolean("REDIS_TLS_VERIFY", default=True) if self.text("REDIS_TLS_VERIFY") else None
+        ca_file = self.certificates("REDIS_CA_FILE")
         value = self.required(name, "a Redis address such as redis://localhost:6379/0")
-        if value and not value.startswith(("redis://", "rediss://", "unix://")):
-            self.problems.append(f"{name} does not begin with redis://, rediss:// or unix://")
-        return value
+        if not value:
+            return ""
+        url, problems = normalise(value, name=name, verify=verify, ca_file=ca_file)
+        self.problems += problems
+        return url
+
+    def certificates(self, name: str) -> str:
+        """The absolute path of a PEM file with certificates of authorities; empty when not set."""
+        text = self.text(name)
+        if not text:
+            return ""
+        path = str(Path(text).absolute())
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except ssl.SSLError:
+            self.problems.append(f"{name} is {text!r}, which holds no certificate in PEM form")
+        except OSError as error:
+            self.problems.append(f"{name} is {text!r}, which cannot be read: {error.strerror}")
+        return path
+
+    def broker_url(self, redis_url: str) -> str:
+        """The address of Celery's broker: `redis_url` unless the environment names another."""
+        value = self.text("BROKER_URL")
+        scheme = value.partition("://")[0]
+        if not value or scheme in AMQP_SCHEMES:
+            return value or redis_url
+        if scheme in REDIS_SCHEMES:
+            return self.redis_url("BROKER_URL")
+        # Without the value: it may hold a password.
+        self.problems.append("BROKER_URL does not begin with amqp://, amqps://, redis://, rediss:// or unix://")
+        return redis_url
 
     def check(self) -> None:
         """Raise what was found.
@@ -92,7 +128,8 @@ class Environment:
             SettingsError: Anything was.
         """
         if self.problems:
-            raise SettingsError(self.problems)
+            # What two settings share may have been read twice.
+            raise SettingsError(list(dict.fromkeys(self.problems)))
 
     def _number(self, name: str, default: T, read: Callable[[str], T], words: str, low: T, high: T) -> T:
         text = self.text(name)

@@ -18,14 +18,19 @@
 | `user:{u}:file:<id>`     | string | a file's bytes, zlib               | web, worker      | worker      | file retention              |
 | `runs:live`              | zset   | unfinished run ids by creation     | web, worker      | worker, web | no end; entries leave       |
 | `runs:unseen`            | zset   | ended run ids by when to look again| web, worker      | web         | no end; entries leave       |
+| `runs:ended`             | zset   | ended runs, see `ended`, by end    | web, worker      | web         | 2 h; 20,000 entries         |
+| `runs:failed`            | zset   | ids of failed runs by end          | web, worker      | web         | no end; 500 entries         |
 | `workers`                | zset   | worker ids by last sign of life    | worker           | web         | no end; entries leave       |
+| `worker:<id>:about`      | string | what a worker says of itself, JSON | worker           | web         | 75 s after each             |
+| `processes`              | set    | ids of processes with figures      | web, worker      | web         | no end; entries leave       |
+| `process:<id>:figures`   | string | a process's metrics, see `meters`  | web, worker      | web         | 120 s after each            |
 | `catalogue`              | string | what can run, as JSON              | worker           | web         | no end                      |
 | `reaper`                 | hash   | who sweeps now, when it last did   | `elect`          | web, worker | no end                      |
 
 | channel                  | carries                        | published by | subscribed by            |
 |--------------------------|--------------------------------|--------------|--------------------------|
 | `{run}:events`           | each event as stored           | scripts      | web                      |
-| `worker:<id>:control`    | `cancel <run_id>`              | scripts      | the worker of that id    |
+| `worker:<id>:control`    | a word and a run id to look at | scripts      | the worker of that id    |
 | `relay:<id>:probe`       | a relay's own echo             | web          | the relay of that id     |
 
 Everything of a run shares the hash tag `{run_id}`, so that a script may touch it on Redis Cluster. Channels are not separated by
@@ -34,12 +39,20 @@ database number: run ids are random, so two deployments on one server do not mee
 
 from __future__ import annotations
 
+import re
+
 RUNS_LIVE = "runs:live"
 #: A run is looked at when the webhook's delay has passed since the score, in ms: its end, moved on by every try.
 RUNS_UNSEEN = "runs:unseen"
+#: How runs ended, for an operator's charts: the newest, of the last two hours.
+RUNS_ENDED = "runs:ended"
+RUNS_FAILED = "runs:failed"
 WORKERS = "workers"
+PROCESSES = "processes"
 CATALOGUE = "catalogue"
 REAPER = "reaper"
+
+_RECORD = re.compile(r"\{(run_[^{}]+)\}:run")
 
 #: Workers give a sign of life every 3 s; one that has missed several is not there.
 WORKER_SILENCE_MS = 15_000
@@ -63,6 +76,26 @@ def approvals(run_id: str) -> str:
 
 def delivery(run_id: str) -> str:
     return f"{{{run_id}}}:delivery"
+
+
+def whole_run(run_id: str) -> list[str]:
+    """The keys of a run that only make sense together, its record first; large tool results stand for themselves."""
+    return [build(run_id) for build in (run, log, journal, approvals, delivery)]
+
+
+def run_of(key: str) -> str | None:
+    """The run whose record this key is; None for any other key."""
+    match = _RECORD.fullmatch(key)
+    return match[1] if match else None
+
+
+def is_lasting(key: str) -> bool:
+    """Whether a backup takes this key by itself: it tells of people's work, not of processes, and is not a part of a
+    run that goes with its record.
+    """
+    if key.startswith("{run_"):
+        return ":result:" in key
+    return key.startswith(("thread:{", "user:{", "runs:"))
 
 
 def tool_result(run_id: str, call_id: str) -> str:
@@ -103,6 +136,14 @@ def user_file(user_id: str, file_id: str) -> str:
 
 def events_channel(run_id: str) -> str:
     return f"{{{run_id}}}:events"
+
+
+def worker_about(worker_id: str) -> str:
+    return f"worker:{worker_id}:about"
+
+
+def figures(process: str) -> str:
+    return f"process:{process}:figures"
 
 
 def control_channel(worker_id: str) -> str:

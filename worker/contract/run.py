@@ -34,6 +34,10 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     message: str
     state: RunState
     created_at: int
+    #: Where it waits for a worker: its agent's queue when it was accepted. Empty in records of older versions.
+    queue: str = ""
+    #: Its place in a trace, as W3C has it; empty when it is not traced. See `tracing`.
+    traceparent: str = ""
     #: Number of the attempt that may write; 0 before the first claim.
     attempt: int = 0
     #: Random per claim: a server that has lost a claim may give its number out again, but not its token.
@@ -55,6 +59,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     #: Cursor of that event, empty while there is none.
     last_cursor: str = ""
     started_at: int = 0
+    #: When the newest attempt began.
+    claimed_at: int = 0
     ended_at: int = 0
     #: Who asked for a stop, empty when no one did; and when.
     cancel_by: str = ""
@@ -65,6 +71,9 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     lease_until: int = 0
     #: By when the attempt must have written something more, else it counts as stalled.
     progress_until: int = 0
+    #: When the attempt last wrote something, and when its worker last renewed the lease.
+    written_at: int = 0
+    renewed_at: int = 0
     #: While it waits for a person: when the first of the approvals expires that nobody has decided.
     decide_by: int = 0
     #: The final answer as text, kept so that the next run of the thread knows it.
@@ -77,6 +86,16 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_finished(self) -> bool:
         return self.state in FINISHED_STATES
+
+    @property
+    def heard_at(self) -> int:
+        """The last sign of life of its newest attempt, in ms; 0 before the first claim."""
+        return max(self.written_at, self.renewed_at)
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether a worker had begun it and gave it up, or was lost: nobody holds it until another one takes it."""
+        return self.state is RunState.QUEUED and self.attempt > 0 and bool(self.resume_reason)
 
 
 def decode_run(run_id: str, fields: Mapping[bytes, bytes]) -> RunRecord:

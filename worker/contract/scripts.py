@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from worker.contract import keys
 from worker.contract.codec import Draft
+from worker.contract.commands import DEFAULT_QUEUE_NAME
 from worker.contract.run import RunState
 
 
@@ -45,17 +46,38 @@ class Appended(NamedTuple):
     cursor: str
 
 
+#: Stands before each script.
+_COMMON = "emit"
+
+
 @cache
 def load(name: str) -> Script:
     """Read a script, with the common part before it."""
     folder = files("worker.contract") / "lua"
-    source = "\n".join((folder / f"{part}.lua").read_text() for part in ("emit", name))
+    source = "\n".join((folder / f"{part}.lua").read_text() for part in (_COMMON, name))
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
-def create(*, run_id: str, thread_id: str, user_id: str, agent: str, message: str) -> ScriptCall:
+def names() -> tuple[str, ...]:
+    """All scripts that can be loaded."""
+    folder = files("worker.contract") / "lua"
+    return tuple(sorted(name for file in folder.iterdir() if (name := file.name.removesuffix(".lua")) != _COMMON))
+
+
+def create(
+    *,
+    run_id: str,
+    thread_id: str,
+    user_id: str,
+    agent: str,
+    message: str,
+    queue: str = DEFAULT_QUEUE_NAME,
+    traceparent: str = "",
+) -> ScriptCall:
     """Store a new run as queued. Answers b"created" or b"exists"."""
-    fields = {"thread_id": thread_id, "user_id": user_id, "agent": agent, "message": message}
+    fields = {"thread_id": thread_id, "user_id": user_id, "agent": agent, "message": message, "queue": queue}
+    if traceparent:
+        fields["traceparent"] = traceparent
     return _call("create", run_id, *_flat(fields))
 
 
@@ -161,6 +183,14 @@ def restore(
 def requeue(run_id: str, *, attempt: int, backoff_ms: int, reason: str) -> ScriptCall:
     """Put a run whose lease has lapsed back into the queue, as a loss. Answers b"ok" or b"no"."""
     return _call("requeue", run_id, attempt, backoff_ms, reason)
+
+
+def take_back(run_id: str, *, attempt: int, shun_ms: int, reason: str) -> ScriptCall:
+    """Put a run that a worker has back into the queue, because a person wants that; no loss.
+
+    The worker may not take it again for `shun_ms`. Answers b"ok" | b"missing" | b"moved".
+    """
+    return _call("take_back", run_id, attempt, reason, shun_ms, run_id)
 
 
 def release(attempt: Attempt, *, state: Literal[RunState.QUEUED, RunState.WAITING], reason: str = "") -> ScriptCall:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 _KEEPS_EVERYTHING = "noeviction"
+#: The oldest whose scripts, streams and users do what is needed here.
+_OLDEST = (6, 2)
 
 
 class ServerFacts(NamedTuple):
@@ -16,6 +19,10 @@ class ServerFacts(NamedTuple):
     appends: bool
     #: Whether it writes snapshots; None when it does not say.
     saves: bool | None
+    #: Of Redis, or of the Redis that it says to be like; empty when it does not say.
+    version: str = ""
+    #: Connections that it takes at one time; 0 when it does not say.
+    max_clients: int = 0
 
 
 def read_facts(info: Mapping[str, Any], save: str | None) -> ServerFacts:
@@ -24,11 +31,16 @@ def read_facts(info: Mapping[str, Any], save: str | None) -> ServerFacts:
         eviction_policy=str(info.get("maxmemory_policy", "")),
         appends=bool(int(info.get("aof_enabled", 0))),
         saves=None if save is None else bool(save.strip()),
+        version=str(info.get("redis_version", "")),
+        max_clients=int(info.get("maxclients", 0)),
     )
 
 
 def refusal_of(facts: ServerFacts, *, allow_eviction: bool) -> str | None:
     """Say why nothing may be kept there; None if it may."""
+    numbers = re.match(r"(\d+)\.(\d+)", facts.version)
+    if numbers and tuple(map(int, numbers.groups())) < _OLDEST:
+        return f"The Redis server is version {facts.version}; expected {'.'.join(map(str, _OLDEST))} or newer."
     if facts.eviction_policy in ("", _KEEPS_EVERYTHING) or allow_eviction:
         return None
     return (

@@ -1,4 +1,4 @@
-"""What one machine keeps between runs of the system: Redis's data, its port, and the secret of the cookies."""
+"""What one machine keeps between runs of the system: Redis's data, its port, and secrets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 from worker.local.ports import free_port, is_free
 
 _SECRET_BYTES = 32
+#: A person may have to type it.
+_PASSWORD_BYTES = 12
 
 
 class DataDirectory:
@@ -25,12 +27,11 @@ class DataDirectory:
 
     def secret_key(self) -> str:
         """The secret that signs this machine's cookies: made once, so that a restart signs nobody out."""
-        file = self.path / "secret_key"
-        file.touch(mode=0o600)
-        if not (secret := file.read_text().strip()):
-            secret = secrets.token_urlsafe(_SECRET_BYTES)
-            file.write_text(f"{secret}\n")
-        return secret
+        return self._secret("secret_key", _SECRET_BYTES)
+
+    def ops_password(self) -> str:
+        """The operators' password, made once."""
+        return self._secret("ops_password", _PASSWORD_BYTES)
 
     def redis_port(self) -> int:
         """The port of the last run, so that tools find the server again; another free one if it is taken by now."""
@@ -42,3 +43,11 @@ class DataDirectory:
         port = free_port()
         file.write_text(f"{port}\n")
         return port
+
+    def _secret(self, name: str, size: int) -> str:
+        file = self.path / name
+        file.touch(mode=0o600)
+        if not (secret := file.read_text().strip()):
+            secret = secrets.token_urlsafe(size)
+            file.write_text(f"{secret}\n")
+        return secret

@@ -5,6 +5,7 @@ LocalError
   RedisServerFailed    the server ended or did not answer
   DataDirectoryBusy    a Redis server still works on the data directory
   PortTaken            something else listens on PORT
+  ReleaseFailed        the Procfile's release line found something wrong
   ProcessDied          a process ended although nobody asked it to, at the start or again and again
   NotReady             the processes run but `/readyz` stays unhappy
 """
@@ -30,6 +31,10 @@ class DataDirectoryBusy(LocalError):
 
 class PortTaken(LocalError):
     """Another program listens on the port that the web process should use."""
+
+
+class ReleaseFailed(LocalError):
+    """The release phase found something that keeps the system from working."""
 
 
 class ProcessDied(LocalError):

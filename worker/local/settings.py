@@ -25,6 +25,8 @@ class LocalSettings:
     data_dir: Path
     #: Empty: one is made and kept in `data_dir`.
     secret_key: Secret
+    #: … and this one as well.
+    ops_password: Secret
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> LocalSettings:
@@ -40,6 +42,7 @@ class LocalSettings:
             redis_url=env.redis_url() if env.text("REDIS_URL") else "",
             data_dir=Path(env.text("DATA_DIR", ".data")).absolute(),
             secret_key=env.secret("SECRET_KEY"),
+            ops_password=env.secret("OPS_PASSWORD"),
         )
         env.check()
         return settings

@@ -14,6 +14,7 @@ from worker.local.errors import NotReady, PortTaken, ProcessDied
 from worker.local.ports import answers_ok, is_free, read_json
 from worker.local.processes import Processes, read_procfile
 from worker.local.redis_server import RedisServer, find_server
+from worker.local.release import run_release
 from worker.local.restarts import PAUSE_SECONDS, Restarts
 from worker.local.settings import LocalSettings
 
@@ -66,6 +67,8 @@ class LocalSystem:
         self._redis: RedisServer | None = None
         self._processes: Processes | None = None
         self._commands = read_procfile(root / "Procfile")
+        #: Runs once, before the others.
+        self._release = self._commands.pop("release", "")
         self._restarts = Restarts()
 
     @property
@@ -85,9 +88,12 @@ class LocalSystem:
             )
         self._data.prepare()
         redis_url = self._settings.redis_url or self._start_redis()
-        self._processes = Processes(
-            self._child_environment(redis_url), self._root, sys.stdout, width=max(map(len, self._commands))
-        )
+        environ = self._child_environment(redis_url)
+        if self._release:
+            run_release(self._release, environ, self._root, is_stopped=lambda: self._stop.is_wanted)
+        if self._stop.is_wanted:
+            return
+        self._processes = Processes(environ, self._root, sys.stdout, width=max(map(len, self._commands)))
         for name in self._commands:
             self._start_process(name)
         self._wait_until_ready()
@@ -96,9 +102,12 @@ class LocalSystem:
         """What a person wants to know of a system that is ready: where the page is, who answers, where the data is."""
         catalogue = read_json(f"{self.url}/api/agents")
         hint = " (set OPENAI_API_KEY or ANTHROPIC_API_KEY for a real one)" if catalogue["offline"] else ""
+        # One that was set outside is known to who set it, and this output may be kept by someone else.
+        shown = "that of OPS_PASSWORD" if self._settings.ops_password else self._ops_password()
         return (
             f"\noutloud is ready: {self.url}\n"
             f"Model: {catalogue['model']}{hint}\n"
+            f"Operators: {self.url}/ops (any name, password {shown})\n"
             f"Data: {self._data.path}, Redis: {self._redis or 'the one of REDIS_URL'}\n"
             "Ctrl-C stops it.\n"
         )
@@ -140,7 +149,11 @@ class LocalSystem:
             "REDIS_URL": redis_url,
             "DATA_DIR": str(self._data.path),
             "SECRET_KEY": self._settings.secret_key.reveal() or self._data.secret_key(),
+            "OPS_PASSWORD": self._ops_password(),
         }
+
+    def _ops_password(self) -> str:
+        return self._settings.ops_password.reveal() or self._data.ops_password()
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + READY_SECONDS

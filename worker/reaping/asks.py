@@ -20,9 +20,12 @@ class Commands(NamedTuple):
 
 
 class Ring(NamedTuple):
-    """Send the doorbell message of a run; answered with None, whether or not it could be sent."""
+    """Send the doorbell message of a run to its queue; answered with None, whether or not it could be sent."""
 
     run_id: str
+    queue: str
+    #: Its agent, by which Flower names the task; empty when that is not known.
+    agent: str = ""
 
 
 Ask = Commands | ScriptCall | Ring

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 import msgspec
@@ -27,6 +27,7 @@ from worker.contract.open_calls import OpenAgent, OpenCalls, OpenTool
 from worker.contract.run import RunRecord, RunState, decode_run
 from worker.contract.scripts import TaggedDraft
 from worker.reaping.asks import Commands, Ring, Work
+from worker.reaping.noting import note_end
 
 _PAGE = 500
 #: A log that moved under our hands is read again; after this many times someone works on the run after all.
@@ -55,11 +56,18 @@ def read_events(run_id: str) -> Work[list[Event]]:
 
 
 def conclude(
-    run_id: str, end: End, *, retention_ms: int, is_idle: bool = True, seen: RunRecord | None = None
+    run_id: str,
+    end: End,
+    *,
+    retention_ms: int,
+    is_idle: bool = True,
+    seen: RunRecord | None = None,
+    on_end: Callable[[RunRecord], None] = lambda record: None,
 ) -> Work[RunRecord | None]:
     """End a run with a whole story, if nobody works on it (with `is_idle` False, even so).
 
-    `seen` is the record that asked for it: a run that has gone on since is left alone.
+    `seen` is the record that asked for it: a run that has gone on since is left alone. `on_end` is told when it was
+    this call that ended the run.
     Returns the record after it, which is unfinished if a worker has the run; None when there is no such run.
     """
     for _ in range(_TRIES):
@@ -78,6 +86,7 @@ def conclude(
             is_idle=is_idle,
         )
         if answer == b"ok":
+            on_end(record)
             yield from retire(record)
         if answer != b"moved":
             break
@@ -112,6 +121,7 @@ def retire(record: RunRecord) -> Work[None]:
     """Take a finished run off the lists, and ring for the next one of its thread. May be repeated."""
     yield scripts.list_unseen(record.run_id)
     yield from leave_queue(record.thread_id, record.run_id)
+    yield from note_end(record.run_id)
     # Last: whoever sweeps finds it there if this process dies before.
     yield Commands([("ZREM", keys.user_live(record.user_id), record.run_id), ("ZREM", keys.RUNS_LIVE, record.run_id)])
 
@@ -123,7 +133,9 @@ def leave_queue(thread_id: str, run_id: str) -> Work[None]:
     # Whoever took it away before may not have come to ring.
     is_new = not removed or before.decode() == run_id
     if first is not None and is_new:
-        yield Ring(first.decode())
+        [found] = yield Commands([("HMGET", keys.run(first.decode()), "queue", "agent")])
+        queue_name, agent = ((value or b"").decode() for value in found)
+        yield Ring(first.decode(), queue_name, agent)
 
 
 def end_story(

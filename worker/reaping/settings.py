@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from worker.contract.environment import Environment
+from worker.contract.metric import UNMETERED, Meter
 from worker.reaping.rules import ReaperRules
 from worker.reaping.sweep import SweepSettings
 
@@ -30,7 +31,7 @@ class ReapingSettings:
             lease_seconds=env.number("LEASE_SECONDS", 10, low=1),
         )
 
-    def sweep(self, reaper_id: str, *, retention_ms: int) -> SweepSettings:
+    def sweep(self, reaper_id: str, *, retention_ms: int, meter: Meter = UNMETERED) -> SweepSettings:
         """Give what a process sweeps with; `reaper_id` is its own."""
         rules = ReaperRules(max_losses=self.max_losses, queue_timeout_ms=round(self.queue_timeout_seconds * 1000))
         return SweepSettings(
@@ -38,4 +39,5 @@ class ReapingSettings:
             retention_ms=retention_ms,
             quiet_ms=round(self.lease_seconds * _QUIET_LEASES * 1000),
             rules=rules,
+            meter=meter,
         )

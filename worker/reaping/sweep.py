@@ -8,10 +8,14 @@ from typing import NamedTuple
 from worker.contract import codec, keys, scripts
 from worker.contract.approvals import Verdict, read_approvals, resolved_draft
 from worker.contract.errors import DecodeError
+from worker.contract.metric import UNMETERED, Meter
 from worker.contract.run import FINISHED_STATES, RunRecord, RunState, decode_run
+from worker.contract.tracing import is_traced
 from worker.reaping.asks import Commands, Ring, Work
-from worker.reaping.ending import conclude, leave_queue, retire, tell_of_wait
+from worker.reaping.ending import conclude, leave_queue, read_events, retire, tell_of_wait
+from worker.reaping.reporting import Reports
 from worker.reaping.rules import Action, Close, Decision, ReaperRules, Requeue, Situation, decide
+from worker.reaping.tracing import show_torn_calls
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +33,9 @@ _MOST_RINGS = 50
 _LOST_WORDS = "The process that worked on this stopped unexpectedly; another one goes on."
 #: What the rules read of a record; a message or an answer may be long.
 _FIELDS = (
-    *("thread_id", "user_id", "agent", "state", "created_at", "attempt", "losses", "queued_at", "ready_at"),
+    *("thread_id", "user_id", "agent", "queue", "state", "created_at", "attempt", "losses", "queued_at", "ready_at"),
     *("rung_at", "noticed", "last_seq", "cancel_by", "cancel_at", "lease_until", "progress_until", "ended_at"),
-    "decide_by",
+    *("decide_by", "owner", "written_at", "renewed_at", "resume_reason", "claimed_at", "traceparent"),
 )
 
 
@@ -42,6 +46,7 @@ class SweepSettings(NamedTuple):
     #: Leases are left alone for this long after an outage, so that their holders can renew first.
     quiet_ms: int
     rules: ReaperRules
+    meter: Meter = UNMETERED
 
 
 class _Bells:
@@ -141,63 +146,84 @@ def _act_safely(situation: Situation, settings: SweepSettings, bells: _Bells) ->
 
 def _act(situation: Situation, settings: SweepSettings, bells: _Bells) -> Work[int]:
     """Carry out what the rules say; returns 1 if the run has left the list."""
-    record = situation.record
     gone = 0
     for decision in decide(situation, settings.rules):
         if decision is Action.RING and not bells.take():
             continue
-        if decision not in (Action.RETIRE, Action.POSTPONE, Action.EXPIRE):
-            facts = {"action": "reaped", "run_id": record.run_id, "attempt": record.attempt, "state": record.state}
-            logger.warning("reaped", extra={**facts, "decision": _name(decision)})
         gone += yield from _carry_out(decision, situation, settings)
     return gone
 
 
 def _carry_out(decision: Decision, situation: Situation, settings: SweepSettings) -> Work[int]:
-    record, run_id, retention_ms = situation.record, situation.record.run_id, settings.retention_ms
+    record, now, retention_ms = situation.record, situation.now, settings.retention_ms
+    run_id, reports = record.run_id, Reports(settings.meter)
     match decision:
-        case Close(end, is_idle):
-            after = yield from conclude(run_id, end, retention_ms=retention_ms, is_idle=is_idle, seen=record)
-            return int(after is None or after.is_finished)
-        case Requeue(backoff_ms):
-            yield from _requeue(record, backoff_ms)
+        case Close():
+            return (yield from _close(decision, situation, settings))
         case Action.RETIRE:
             yield from retire(record)
             return 1
         case Action.POSTPONE:
             yield scripts.touch(run_id, "queued_at")
+            return 0
+        case Requeue(backoff_ms):
+            is_done, report = (yield from _requeue(record, backoff_ms)), reports.requeued
         case Action.NOTICE:
             yield from tell_of_wait(record, retention_ms=retention_ms)
+            is_done, report = True, reports.noticed
         case Action.RING:
-            yield from _ring(run_id)
+            is_done, report = (yield from _ring(record)), reports.rung
         case Action.EXPIRE:
-            yield from _expire(record, situation.now)
+            is_done, report = (yield from _expire(record, now)), reports.expired
+    if is_done:
+        report(record, now)
+        yield from _show_torn_calls(record, now)
     return 0
 
 
-def _name(decision: Decision) -> str:
-    match decision:
-        case Close(end, _):
-            return str(end.failure.code)
-        case Requeue():
-            return "requeue"
-        case _:
-            return decision.name.lower()
+def _close(close: Close, situation: Situation, settings: SweepSettings) -> Work[int]:
+    """End a run; returns 1 if it has left the list."""
+    record, now, reports = situation.record, situation.now, Reports(settings.meter)
+    after = yield from conclude(
+        record.run_id,
+        close.end,
+        retention_ms=settings.retention_ms,
+        is_idle=close.is_idle,
+        seen=record,
+        on_end=lambda _: reports.ended(record, now, close.end),
+    )
+    is_over = after is None or after.is_finished
+    if is_over:
+        yield from _show_torn_calls(record, now)
+    return int(is_over)
 
 
-def _requeue(record: RunRecord, backoff_ms: int) -> Work[None]:
+def _show_torn_calls(record: RunRecord, now: int) -> Work[None]:
+    """Show what the run's dead worker was in the middle of, if it had one."""
+    if record.state is RunState.RUNNING and now >= record.lease_until and is_traced(record.traceparent):
+        show_torn_calls(record, now, (yield from read_events(record.run_id)))
+
+
+def _requeue(record: RunRecord, backoff_ms: int) -> Work[bool]:
+    """Put a lost run back into the queue; False when it is not lost after all."""
     call = scripts.requeue(record.run_id, attempt=record.attempt, backoff_ms=backoff_ms, reason=_LOST_WORDS)
-    if (yield call) == b"ok" and not backoff_ms:
-        yield from _ring(record.run_id)
+    is_back = bool((yield call) == b"ok")
+    if is_back and not backoff_ms:
+        yield from _ring(record)
+    return is_back
 
 
-def _ring(run_id: str) -> Work[None]:
-    if (yield scripts.touch(run_id, "rung_at")):
-        yield Ring(run_id)
+def _ring(record: RunRecord) -> Work[bool]:
+    """Ring for a run; False when it does not wait any more."""
+    is_queued = bool((yield scripts.touch(record.run_id, "rung_at")))
+    if is_queued:
+        yield Ring(record.run_id, record.queue, record.agent)
+    return is_queued
 
 
-def _expire(record: RunRecord, now: int) -> Work[None]:
-    """Decide the approvals that nobody decided in time; the server's clock has the last word."""
+def _expire(record: RunRecord, now: int) -> Work[bool]:
+    """Decide the approvals that nobody decided in time; the server's clock has the last word. False: none was."""
+    has_decided = False
     [fields] = yield Commands([("HGETALL", keys.approvals(record.run_id))])
     for call_id, approval in read_approvals(fields).items():
         if approval.verdict is not None or now < approval.request.expires_at:
@@ -212,5 +238,7 @@ def _expire(record: RunRecord, now: int) -> Work[None]:
             attempt=record.attempt,
             resolved=resolved,
         )
+        has_decided = has_decided or answer[0] == b"ok"
         if answer[0] == b"ok" and answer[1] == b"queued":
-            yield from _ring(record.run_id)
+            yield from _ring(record)
+    return has_decided

@@ -42,13 +42,15 @@ def test_the_data_model_lists_every_key_and_channel() -> None:
         keys.thread_queue("t"): "`thread:{t}:queue`",
         keys.events_channel("run"): "`{run}:events`",
         keys.control_channel("<id>"): "`worker:<id>:control`",
+        keys.worker_about("<id>"): "`worker:<id>:about`",
         keys.probe_channel("<id>"): "`relay:<id>:probe`",
     }
 
     for key, listed in made.items():
         assert listed == f"`{key}`"
         assert listed in table
-    for name in (keys.RUNS_LIVE, keys.RUNS_UNSEEN, keys.WORKERS, keys.CATALOGUE, keys.REAPER):
+    lists = (keys.RUNS_LIVE, keys.RUNS_UNSEEN, keys.RUNS_ENDED, keys.RUNS_FAILED)
+    for name in (*lists, keys.WORKERS, keys.CATALOGUE, keys.REAPER):
         assert f"| `{name}`" in table
 
 

@@ -22,10 +22,20 @@ def test_the_secret_is_made_once_and_kept(data: DataDirectory) -> None:
     assert DataDirectory(data.path).secret_key() == secret
 
 
+def test_the_operators_password_is_another_one_and_kept_as_well(data: DataDirectory) -> None:
+    password = data.ops_password()
+
+    assert len(password) >= 16
+    assert password != data.secret_key()
+    assert DataDirectory(data.path).ops_password() == password
+
+
 def test_only_the_owner_can_read_the_secret(data: DataDirectory) -> None:
     data.secret_key()
+    data.ops_password()
 
     assert (data.path / "secret_key").stat().st_mode & 0o777 == 0o600
+    assert (data.path / "ops_password").stat().st_mode & 0o777 == 0o600
     assert data.path.stat().st_mode & 0o777 == 0o700
 
 

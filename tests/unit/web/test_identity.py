@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from flask import Request
 from itsdangerous import TimestampSigner
 from werkzeug.test import EnvironBuilder
 
-from web.identity import COOKIE, Identity, load_sign_in, user_id_of
+from web.identity.cookie import COOKIE
+from web.identity.hook import load_sign_in
+from web.identity.identity import Identity
+from web.identity.user import SignedIn, user_id_of
 from web.settings import WebSettings
 from worker.contract.environment import SettingsError
 
@@ -76,6 +80,53 @@ def test_a_teams_own_sign_in_decides() -> None:
     assert not user.anonymous
     assert not user.needs_cookie
     assert team.identify(request(signed("usr_1"))) is None
+
+
+def by_session(request: Request) -> SignedIn | None:
+    seconds = request.headers.get("X-Seconds-Left")
+    return SignedIn("u-7", expires_at=time.time() + float(seconds), operator=True, shown_as="Anna") if seconds else None
+
+
+def test_a_teams_own_sign_in_may_say_until_when_and_what_people_see() -> None:
+    team = identity(IDENTITY="tests.unit.web.test_identity:by_session")
+
+    user = team.identify(request(headers={"X-Seconds-Left": "60"}))
+
+    assert user is not None
+    assert (user.user_id, user.name, user.is_operator) == (user_id_of("u-7"), "Anna", True)
+    assert abs(user.expires_at - (time.time() + 60) * 1000) < 5000
+    assert team.identify(request(headers={"X-Seconds-Left": "-1"})) is None
+    assert team.identify(request()) is None
+
+
+def by_mistake(request: Request) -> object:
+    name = request.headers["X-Returns"]
+    return {"number": 7, "milliseconds": SignedIn("anna", time.time() * 1000)}[name]
+
+
+@pytest.mark.parametrize(
+    ("returned", "error", "words"),
+    [("number", TypeError, "returned a int; expected"), ("milliseconds", ValueError, "expected Unix seconds")],
+)
+def test_a_sign_in_that_returns_something_else_is_told_so(returned: str, error: type[Exception], words: str) -> None:
+    team = identity(IDENTITY="tests.unit.web.test_identity:by_mistake")
+
+    with pytest.raises(error, match=words):
+        team.identify(request(headers={"X-Returns": returned}))
+
+
+def test_operators_of_a_teams_own_sign_in_are_named() -> None:
+    team = identity(IDENTITY="tests.unit.web.test_identity:by_header", OPERATORS="anna, bert")
+
+    users = [team.identify(request(headers={"X-Team-User": name})) for name in ("anna", "eve")]
+
+    assert [user is not None and user.is_operator for user in users] == [True, False]
+
+
+def test_one_name_is_another_user_for_each_way_to_sign_in() -> None:
+    ids = {user_id_of("x"), user_id_of("x", "proxy"), user_id_of("x", "jwt\0https://a.example")}
+
+    assert len(ids) == 3
 
 
 @pytest.mark.parametrize("name", ["anna@example.com", "../../etc", "a}b{c", "x" * 500, "Ä"])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from web.identity_settings import IdentitySettings
 from web.settings import WebSettings
 from worker.contract.environment import SettingsError
 
@@ -16,7 +17,7 @@ def test_two_variables_are_enough() -> None:
     assert settings.max_file_bytes == 20 * 1024 * 1024
     assert settings.retention_ms == 7 * 86_400_000
     assert settings.trusted_proxies == 1
-    assert settings.identity == ""
+    assert settings.identity == IdentitySettings()
 
 
 def test_all_problems_are_named_at_once_with_what_was_expected() -> None:
@@ -42,6 +43,23 @@ def test_all_problems_are_named_at_once_with_what_was_expected() -> None:
     ):
         assert expected in text
     assert len(caught.value.problems) == 6
+
+
+@pytest.mark.parametrize("origin", ["*", "https://*.example"])
+def test_an_origin_for_everyone_is_refused(origin: str) -> None:
+    with pytest.raises(SettingsError, match="any page could act for your users"):
+        WebSettings.from_env({**GOOD, "WEB_ORIGINS": f"https://good.example,{origin}"})
+
+
+def test_what_gunicorn_is_told_is_a_setting_like_any_other() -> None:
+    told = {"WEB_CONCURRENCY": "3", "WEB_THREADS": "", "PORT": "9000", "BIND_HOST": "127.0.0.1"}
+    settings = WebSettings.from_env({**GOOD, **told})
+    assert (settings.processes, settings.threads) == (3, 32)
+    assert (settings.bind_host, settings.port) == ("127.0.0.1", 9000)
+
+    with pytest.raises(SettingsError) as caught:
+        WebSettings.from_env({**GOOD, "WEB_CONCURRENCY": "two", "WEB_THREADS": "0", "PORT": "70000"})
+    assert [problem.split()[0] for problem in caught.value.problems] == ["PORT", "WEB_CONCURRENCY", "WEB_THREADS"]
 
 
 def test_a_missing_secret_is_refused_not_invented() -> None:

@@ -21,11 +21,11 @@ HANDSHAKE = {
 def browser() -> Iterator[FlaskClient]:
     """An app on no gunicorn at all; the relay never starts."""
     app = Flask(__name__)
-    sockets.register(app, Relay("redis://127.0.0.1:1/0"), identify=lambda request: "usr_0")
+    sockets.register(app, Relay("redis://127.0.0.1:1/0"), identify=lambda request: sockets.Visitor("usr_0"))
 
     @app.get("/events")
     def follow() -> Response:
-        return sockets.open_event_stream("run_0", 0, user_id="usr_0")
+        return sockets.open_event_stream("run_0", 0, visitor=sockets.Visitor("usr_0"))
 
     with app.test_client() as client:
         yield client

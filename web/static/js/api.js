@@ -20,6 +20,13 @@ export class ApiError extends Error {
   }
 }
 
+let onRefused = () => {};
+
+/** Have `action` called whenever a call is refused because nobody is signed in. */
+export function whenRefused(action) {
+  onRefused = action;
+}
+
 export const api = {
   session: () => call("GET", "/api/session"),
   agents: () => call("GET", "/api/agents"),
@@ -46,18 +53,24 @@ function approvalUrl(runId, callId) {
   return `/api/runs/${encodeURIComponent(runId)}/approvals/${encodeURIComponent(callId)}`;
 }
 
-/** Read the error of an HTTP answer; `body` is its text. */
+/** Read the error of an HTTP answer; `body` is its text. A refusal is told to who asked for it with `whenRefused`. */
 export function errorFrom(status, body) {
+  if (status === 401) onRefused();
   try {
     const { code, message, detail } = JSON.parse(body).error;
     return new ApiError(code, message, { status, detail });
   } catch {
+    // Not our server's words: a proxy in front of it.
+    if (status === 401) return new ApiError("unauthenticated", "You are not signed in.", { status });
     return new ApiError("unexpected", `The server answered with status ${status}.`, { status });
   }
 }
 
-async function call(method, path, body, parse = JSON.parse) {
+/** One call; `parse` reads the answer. Throws an ApiError. */
+export async function call(method, path, body, parse = JSON.parse) {
   const response = await request(method, path, body);
+  // Our calls redirect nowhere. A proxy that wants a sign-in first does, to a page that is of no use here.
+  if (response.type === "opaqueredirect") throw errorFrom(401, "");
   learnTime(Date.parse(response.headers.get("Date") ?? ""));
   const text = await response.text();
   if (!response.ok) throw errorFrom(response.status, text);
@@ -74,7 +87,7 @@ async function request(method, path, body) {
     signal: AbortSignal.timeout(TIMEOUT),
   };
   try {
-    return await fetch(path, { ...options, credentials: "same-origin" });
+    return await fetch(path, { ...options, credentials: "same-origin", redirect: "manual" });
   } catch (cause) {
     const late = cause.name === "TimeoutError";
     throw new ApiError("network", late ? "The server did not answer in time." : "The server could not be reached.");

@@ -6,6 +6,7 @@ import { isFinished, waitingTools } from "./summary.js";
 
 // The server never said no to these: the same message may well work once it can be reached.
 const UNREACHED = ["network", "store_unavailable", "unexpected"];
+const SIGNED_OUT = "unauthenticated";
 
 /**
  * A turn's `phase` is pending (not confirmed by the server), failed (the server could not be told, `error` says why) or
@@ -94,6 +95,13 @@ export class Conversation {
   /** Send again what did not reach the server; the key of a message makes it harmless to do so once too often. */
   resendUnreached() {
     for (const turn of this.turns) if (isUnreached(turn)) this.#deliver(turn);
+  }
+
+  /** Somebody is signed in again: do what was refused meanwhile. */
+  takeUp() {
+    this.resendUnreached();
+    const refused = ({ loaded, error }) => loaded === "failed" && error?.code === SIGNED_OUT;
+    for (const turn of this.turns.filter(refused)) this.loadStory(turn);
   }
 
   /** Take an undelivered message back. */
@@ -313,7 +321,7 @@ export function isUnfinished(turn) {
 }
 
 function isUnreached({ phase, error }) {
-  return phase === "failed" && error.retryable && UNREACHED.includes(error.code);
+  return phase === "failed" && (error.code === SIGNED_OUT || (error.retryable && UNREACHED.includes(error.code)));
 }
 
 function turnOfMessage({ key, text, agent, whenBusy = null, phase, error, createdAt }) {

@@ -22,7 +22,10 @@ export class Lookout {
   #tries = 0;
   #skipped = 0;
 
-  /** `on` has conversation(), the one that is open; isVisible(), onGone(conversation) and onNotice(text or null). */
+  /**
+   * `on` has conversation(), the one that is open; isVisible(), isSignedIn(), onGone(conversation) and onNotice(text or
+   * null).
+   */
   constructor({ library, clock = realClock, random = Math.random, ...on }) {
     this.#library = library;
     this.#clock = clock;
@@ -39,6 +42,7 @@ export class Lookout {
 
   /** Look now, and again later. */
   async look() {
+    if (!this.#on.isSignedIn()) return this.#schedule();
     const conversation = this.#on.conversation();
     const error = await failureOf(conversation.refresh());
     // Another one was opened meanwhile, which has begun a look of its own.
@@ -46,6 +50,7 @@ export class Lookout {
     if (error?.status === 404) await this.#gone(conversation);
     else await this.#settle(conversation, error);
     if (conversation === this.#on.conversation()) this.#schedule();
+    return undefined;
   }
 
   async #settle(conversation, error) {
@@ -73,6 +78,8 @@ export class Lookout {
   }
 
   #noticeFor(conversation, error) {
+    // Said elsewhere, with what to do about it.
+    if (error?.status === 401 || !this.#on.isSignedIn()) return null;
     if (error && !conversation.isRead) return "This chat cannot be read at the moment; trying again…";
     if (error?.code === "store_unavailable" && conversation.activeTurn?.phase === "accepted")
       return "The server cannot reach its store; the run goes on as soon as it can.";

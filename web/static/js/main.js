@@ -1,6 +1,6 @@
 // Wires the parts together. The only file that looks up elements of the page.
 
-import { api } from "./api.js";
+import { api, whenRefused } from "./api.js";
 import { Approval } from "./approval.js";
 import { Belongings } from "./belongings.js";
 import { Connection } from "./connection.js";
@@ -14,12 +14,14 @@ import { Lookout } from "./lookout.js";
 import { Monitor } from "./monitor.js";
 import { Outbox } from "./outbox.js";
 import { Peers } from "./peers.js";
+import { Session } from "./session.js";
 import { Sidebar } from "./sidebar.js";
 import { Subscriptions } from "./subscriptions.js";
 import { viewerId } from "./viewer.js";
 import { ComposerView } from "./views/composer.js";
 import { ConversationView } from "./views/conversation.js";
 import { FilesView, UploadsView } from "./views/files.js";
+import { SessionView } from "./views/session.js";
 import { announce, ConnectionStatus, showNotice, showProblem } from "./views/status.js";
 import { SurroundingsView } from "./views/surroundings.js";
 import { wireTheme } from "./views/theme.js";
@@ -35,11 +37,30 @@ let conversation = null;
 let endedRun = null;
 const outbox = new Outbox();
 
+const session = new Session({
+  api,
+  known: JSON.parse(document.body.dataset.session),
+  isVisible: () => document.visibilityState === "visible",
+  owner: () => outbox.owner,
+  onKnown: (known) => {
+    if (!known.anonymous) outbox.belongTo(known.user_id);
+    sessionView.show(known);
+  },
+  onLost: (known) => {
+    sessionView.lost(known);
+    showNotice(element("notice"), null);
+  },
+  onFound: () => signedInAgain(),
+  // Loaded anew, the page throws away what the person before them has left.
+  onOther: () => location.assign("/"),
+});
+whenRefused(() => session.doubt());
+
 const library = new Library(api, {
   onThreads: () => threads.update(library.threads, conversation.threadId),
   onFiles: () => showFiles(),
   onCatalogue: () => showCatalogue(),
-  onProblem: (error) => showProblem(element("toasts"), error.message),
+  onProblem: (error) => complain(error),
 });
 
 const subscriptions = new Subscriptions({
@@ -66,8 +87,8 @@ const subscriptions = new Subscriptions({
 
 const monitor = new Monitor({
   connect: (handlers) => new Connection(socketUrl(), handlers),
-  isWanted: () => subscriptions.size > 0,
-  renew: () => api.session().catch(() => {}),
+  isWanted: () => subscriptions.size > 0 && !session.isLost,
+  renew: () => session.check(),
   onOpen: () => subscriptions.resume(),
   onFrame: (frame) => subscriptions.receive(frame),
   onState: (state, code) => status.update(state, code),
@@ -75,6 +96,7 @@ const monitor = new Monitor({
 
 const peers = new Peers((news) => {
   if (news.kind === "files") library.refreshFiles();
+  else if (news.kind === "session") session.look();
   else library.refreshThreads();
   if (news.kind === "threads" || (news.kind === "run" && news.threadId === conversation.threadId)) lookout.look();
 });
@@ -83,11 +105,22 @@ const lookout = new Lookout({
   library,
   conversation: () => conversation,
   isVisible: () => document.visibilityState === "visible",
+  isSignedIn: () => !session.isLost,
   onGone: (gone) => leaveGone(gone),
   onNotice: (text) => showNotice(element("notice"), text),
 });
 
 const status = new ConnectionStatus(element("connection"), () => monitor.start());
+const sessionView = new SessionView(
+  {
+    bar: element("session"),
+    person: element("person"),
+    name: element("person-name"),
+    operators: element("operators"),
+  },
+  document.body.dataset.signInUrl,
+  () => session.look(),
+);
 const sidebar = new Sidebar({
   sidebar: element("sidebar"),
   main: element("main"),
@@ -174,7 +207,7 @@ function open(threadId) {
     onChange: () => opened === conversation && showSoon(),
     onTurns: () => opened === conversation && showTurns(),
     onThread: (accepted) => opened === conversation && settle(accepted),
-    onProblem: (error) => showProblem(element("toasts"), error.message),
+    onProblem: (error) => complain(error),
   });
   conversation = opened;
   composer.text = outbox.draft(threadId);
@@ -183,6 +216,22 @@ function open(threadId) {
   tail.jump();
   opened.deliverPending();
   lookout.begin();
+}
+
+// That nobody is signed in is said once, by the session's bar.
+function complain(error) {
+  if (error.status !== 401) showProblem(element("toasts"), error.message);
+}
+
+// From where it was left: what was refused is done now, and the runs are followed from their cursors.
+function signedInAgain() {
+  sessionView.found();
+  announce(element("announcer"), "Signed in again.");
+  peers.tell({ kind: "session" });
+  conversation.takeUp();
+  if (subscriptions.size > 0) monitor.start();
+  library.refresh();
+  lookout.look();
 }
 
 function go(threadId) {
@@ -307,12 +356,17 @@ addEventListener("online", () => {
 });
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState !== "visible") return;
+  session.look();
   monitor.wake();
   lookout.look();
   library.refresh();
 });
+// A window beside this one is left without being hidden.
+addEventListener("focus", () => session.look());
 
 wireTheme(element("theme"));
+// First: it may throw away what is not this person's.
+session.begin();
 open(threadOfAddress());
 composer.focus();
 library.refresh().then(() => {

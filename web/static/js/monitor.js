@@ -41,7 +41,8 @@ export class Monitor {
 
   /**
    * `connect(handlers)` makes a Connection. `on` has isWanted(), onOpen(), onFrame(frame), onState(state, code) and
-   * renew(), a promise that is awaited before the next try when the server asks to sign in again.
+   * renew(), awaited before the next try when the server asks to sign in again: false means that nobody is signed in, and
+   * that there is nothing to try until start().
    */
   constructor({ connect, clock = realClock, random = Math.random, ...on }) {
     this.#connect = connect;
@@ -134,9 +135,11 @@ export class Monitor {
   }
 
   async #retry(code) {
-    if (code === CLOSE_CODES.SIGN_IN) await this.#on.renew();
+    const isSignedIn = code !== CLOSE_CODES.SIGN_IN || (await this.#on.renew());
     // While the sign-in was awaited, the page may have woken and opened a connection already.
-    if (this.state === "waiting") this.#open();
+    if (this.state !== "waiting") return;
+    if (isSignedIn) this.#open();
+    else this.#enter("stopped", code);
   }
 
   #heard() {

@@ -5,6 +5,7 @@ import { randomHex } from "./helpers/random.js";
 
 const OUTBOX = "outloud.outbox";
 const DRAFT = "outloud.draft.";
+const OWNER = "outloud.owner";
 
 export class Outbox {
   #storage;
@@ -47,6 +48,20 @@ export class Outbox {
     const key = DRAFT + (threadId ?? "new");
     if (text === "") this.#storage.removeItem(key);
     else this.#storage.setItem(key, text);
+  }
+
+  /** Whose what is kept here is, or null: nobody has signed in. */
+  get owner() {
+    return this.#storage.getItem(OWNER);
+  }
+
+  /** What is kept here is this user's. What a user before them left is thrown away: it may be nobody else's business. */
+  belongTo(userId) {
+    if (this.owner !== null && this.owner !== userId) {
+      const keys = Array.from({ length: this.#storage.length }, (_, place) => this.#storage.key(place));
+      for (const key of keys) if (key === OUTBOX || key.startsWith(DRAFT)) this.#storage.removeItem(key);
+    }
+    this.#storage.setItem(OWNER, userId);
   }
 
   #read() {

@@ -5,7 +5,7 @@ const CHANNEL = "outloud";
 export class Peers {
   #channel;
 
-  /** `onNews({kind, threadId?})` hears of the other tabs: kind is "run", "threads" or "files". */
+  /** `onNews({kind, threadId?})` hears of the other tabs: kind is "run", "threads", "files" or "session". */
   constructor(onNews) {
     this.#channel = new BroadcastChannel(CHANNEL);
     this.#channel.onmessage = (message) => onNews(message.data);

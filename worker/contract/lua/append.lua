@@ -48,7 +48,9 @@ local seq, cursor = 0, last_cursor
 if ARGV[6] ~= '' then
   seq, cursor = emit(channel, ARGV[5], ARGV[6], ARGV[7])
 end
-redis.call('HSET', run, 'number', number, 'number_cursor', cursor, 'progress_until', ms(now_ms() + ARGV[8]))
+local now = now_ms()
+redis.call('HSET', run, 'number', number, 'number_cursor', cursor, 'written_at', ms(now),
+  'progress_until', ms(now + ARGV[8]))
 if end_state ~= '' then
   redis.call('HSET', run, 'answer', ARGV[11], 'usage', ARGV[12])
   finish(end_state, retention_ms)

@@ -4,7 +4,8 @@
 -- Answers: {missing} | {finished} | {busy} (running or waiting) | {later} (not before its time) |
 -- {ok, {field, value …}} with the new record.
 
-local state, ready_at, holder = unpack(redis.call('HMGET', run, 'state', 'ready_at', 'token'))
+local state, ready_at, holder, shunned, shunned_until =
+  unpack(redis.call('HMGET', run, 'state', 'ready_at', 'token', 'shunned', 'shunned_until'))
 if not state then
   return {'missing'}
 end
@@ -22,8 +23,13 @@ local now = now_ms()
 if tonumber(ready_at or 0) > now then
   return {'later'}
 end
+-- It was taken from this worker so that another one gets it.
+if shunned == ARGV[1] and tonumber(shunned_until) > now then
+  return {'later'}
+end
 redis.call('HINCRBY', run, 'attempt', 1)
 redis.call('HSETNX', run, 'started_at', ms(now))
 redis.call('HSET', run, 'state', 'running', 'owner', ARGV[1], 'control', ARGV[2], 'token', ARGV[3],
-  'lease_until', ms(now + ARGV[4]), 'progress_until', ms(now + ARGV[5]), 'number', 0, 'number_cursor', '')
+  'lease_until', ms(now + ARGV[4]), 'progress_until', ms(now + ARGV[5]), 'renewed_at', ms(now), 'written_at', ms(now),
+  'claimed_at', ms(now), 'number', 0, 'number_cursor', '')
 return {'ok', redis.call('HGETALL', run)}

@@ -10,7 +10,8 @@ end
 if state ~= 'running' or attempt ~= ARGV[1] or token ~= ARGV[2] then
   return {'lost'}
 end
-redis.call('HSET', run, 'lease_until', ms(now_ms() + ARGV[4]))
+local now = now_ms()
+redis.call('HSET', run, 'lease_until', ms(now + ARGV[4]), 'renewed_at', ms(now))
 if tonumber(number) < tonumber(ARGV[3]) then
   return {'behind'}
 end

@@ -28,5 +28,6 @@ end
 local now = now_ms()
 redis.call('HSETNX', run, 'started_at', ms(now))
 redis.call('HSET', run, 'state', 'running', 'attempt', mine, 'token', ARGV[2], 'owner', ARGV[4], 'control', ARGV[5],
-  'lease_until', ms(now + ARGV[6]), 'progress_until', ms(now + ARGV[7]), 'number', 0, 'number_cursor', '')
+  'lease_until', ms(now + ARGV[6]), 'progress_until', ms(now + ARGV[7]), 'renewed_at', ms(now), 'written_at', ms(now),
+  'claimed_at', ms(now), 'number', 0, 'number_cursor', '')
 return {'ok', 0}

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.web.relay.world import LIMITS
 from web.relay.errors import HistoryUnavailable
 from web.relay.feed import Read
-from web.relay.history import Top
+from web.relay.history import Owner, Top
 from web.relay.hub import Hub
 from web.relay.ring import Page
 from web.relay.source import Source
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 class Unreachable:
     """A Redis that never answers."""
 
-    async def owner(self, run_id: str) -> str | None:
+    async def owner(self, run_id: str) -> Owner | None:
         raise HistoryUnavailable("away")
 
     async def read(self, run_id: str, read: Read) -> Page:

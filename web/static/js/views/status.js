@@ -1,5 +1,6 @@
 // The connection's state in words, quiet while all is well, and short messages that need no answer.
 
+import { CLOSE_CODES } from "../contract.js";
 import { CLOSED } from "../words.js";
 import { h, setAttribute } from "../helpers/dom.js";
 import { icon } from "../helpers/icons.js";
@@ -52,7 +53,8 @@ export class ConnectionStatus {
 
   #stopped(code) {
     this.#forgetLoss();
-    if (code === 1000) return this.#hide();
+    // That somebody has to sign in is said by the session's own bar.
+    if (code === 1000 || code === CLOSE_CODES.SIGN_IN) return this.#hide();
     return this.#show(
       "bad",
       CLOSED[code] ?? "The connection was closed.",

@@ -270,9 +270,11 @@ function failureCallout(error, turn, on) {
 }
 
 function stoppedCallout(turn, on) {
+  const by = turn.story?.calls[turn.story.rootId]?.cancelledBy;
+  const stopped = by === "operator" ? "An operator stopped this" : "Stopped";
   const text = hasSpoken(turn.story)
-    ? "Stopped before the answer was finished. What was written so far is kept."
-    : "Stopped.";
+    ? `${stopped} before the answer was finished. What was written so far is kept.`
+    : `${stopped}.`;
   return callout("stop", [h("p", {}, text), retryButton(turn, on)]);
 }
 

@@ -1,0 +1,177 @@
+"""Backup and restore of a store: what is taken, what is refused, and that nothing is lost on the way."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support import runs
+from worker.__main__ import main
+from worker.backup_file import BackupError, Entry, Header, read, write
+from worker.contract import keys
+
+
+@pytest.fixture
+def store(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[redis.Redis]:
+    """A client that answers bytes, of the store that the commands use."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    client = redis.Redis.from_url(redis_url)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "threads.backup"
+
+
+def contents(client: redis.Redis) -> dict[bytes, bytes]:
+    found: Any = client.scan_iter()
+    return {key: bytes(client.dump(key) or b"") for key in found}
+
+
+def test_what_belongs_to_processes_is_not_taken(store: redis.Redis, file: Path) -> None:
+    runs.accept(store)
+    for name in ("workers", "catalogue", "reaper", "agent.default", "_kombu.binding.celery", "someone:elses"):
+        store.set(name, "x")
+    store.set(keys.tool_result(runs.RUN, "c1"), "large")
+
+    assert main(["backup", str(file)]) == 0
+
+    taken = {entry.key.decode() for entry in read(file)}
+    assert taken == {
+        *(keys.run(runs.RUN), keys.tool_result(runs.RUN, "c1")),
+        *(keys.thread_queue(runs.THREAD), keys.user_live(runs.USER), keys.RUNS_LIVE),
+    }
+
+
+def test_life_times_go_on_where_they_were(store: redis.Redis, file: Path) -> None:
+    store.set("user:{u}:file:1", "x", px=500_000)
+    store.set("user:{u}:file:2", "x")
+    main(["backup", str(file)])
+    store.flushall()
+
+    assert main(["restore", str(file)]) == 0
+
+    assert 400_000 < int(store.pttl("user:{u}:file:1")) <= 500_000
+    assert store.pttl("user:{u}:file:2") == -1
+
+
+def test_a_run_that_is_on_no_list_of_the_backup_is_found_by_the_reaper(store: redis.Redis, file: Path) -> None:
+    # As when a run begins, or ends, while the keys are copied one after another.
+    runs.accept(store)
+    store.zadd(keys.RUNS_LIVE, {"run_other": 1})
+    store.zrem(keys.RUNS_LIVE, runs.RUN)
+    runs.change(store, queued_at=1)
+    main(["backup", str(file)])
+    store.flushall()
+
+    assert main(["restore", str(file)]) == 0
+
+    assert sorted(runs.listed(store)) == [runs.RUN, "run_other"]
+    assert runs.read(store).queued_at > 1
+
+
+def test_nothing_is_overwritten_unless_that_is_asked_for(
+    store: redis.Redis, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs.accept(store)
+    main(["backup", str(file)])
+    before = contents(store)
+    runs.change(store, message="another")
+    changed = contents(store)
+
+    assert main(["restore", str(file)]) == 1
+    assert contents(store) == changed
+    assert "are in this store already" in capsys.readouterr().err
+
+    assert main(["restore", str(file), "--replace"]) == 0
+    assert runs.read(store).message == "hi"
+    assert contents(store).keys() == before.keys()
+
+
+@pytest.mark.parametrize("left", [0.0, 0.3, 0.9, 0.999])
+def test_a_torn_file_is_refused_in_words_and_nothing_of_it_is_used(
+    store: redis.Redis, file: Path, capsys: pytest.CaptureFixture[str], left: float
+) -> None:
+    for number in range(200):
+        store.set(f"user:{{u}}:file:{number}", os.urandom(500))
+    main(["backup", str(file)])
+    store.flushall()
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(len(whole) * left)])
+
+    assert main(["restore", str(file)]) == 1
+
+    said = capsys.readouterr().err
+    assert "is torn" in said or "is not a backup of outloud" in said
+    assert store.dbsize() == 0
+
+
+def test_a_changed_file_is_refused(store: redis.Redis, file: Path) -> None:
+    for number in range(200):
+        store.set(f"user:{{u}}:file:{number}", os.urandom(500))
+    main(["backup", str(file)])
+    store.flushall()
+    raw = bytearray(file.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    file.write_bytes(raw)
+
+    assert main(["restore", str(file)]) == 1
+    assert store.dbsize() == 0
+
+
+def test_a_file_without_its_last_entries_is_torn_even_if_it_ends_well(file: Path) -> None:
+    write(file, Header(at=1, server="x"), [Entry(b"a", 0, b"1"), Entry(b"b", 0, b"2")])
+    frames = gzip.decompress(file.read_bytes())
+    file.write_bytes(gzip.compress(frames[: frames.rindex(b"trailer") - 6]))
+
+    with pytest.raises(BackupError, match="is torn"):
+        list(read(file))
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [(Header(version=2, at=1, server="x"), "this program knows 1"), (Header(format="zip", at=1, server="x"), "not a")],
+)
+def test_a_file_of_another_kind_is_refused(file: Path, header: Header, words: str) -> None:
+    write(file, header, [])
+
+    with pytest.raises(BackupError, match=words):
+        list(read(file))
+
+
+def test_what_another_kind_of_server_has_written_is_refused_in_words(
+    store: redis.Redis, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(file, Header(at=1, server="redis 99"), [Entry(b"user:{u}:files", 0, b"\x00\x01x\xff\x7f12345678")])
+
+    assert main(["restore", str(file)]) == 1
+    assert "cannot use what redis 99 has written" in capsys.readouterr().err
+
+
+def test_a_backup_is_for_its_owner_only_and_takes_no_others_place(
+    store: redis.Redis, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backup", str(file)]) == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(file.parent.iterdir()) == [file]
+
+    assert main(["backup", str(file)]) == 1
+    assert "exists" in capsys.readouterr().err
+
+
+def test_a_store_that_cannot_be_reached_leaves_no_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+
+    assert main(["backup", str(file)]) == 1
+    assert capsys.readouterr().err
+    assert list(file.parent.iterdir()) == []

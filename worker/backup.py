@@ -1,0 +1,171 @@
+"""Copies what tells of people's work out of a Redis, and back into one: `python -m worker backup` and `restore`.
+
+Meant for a whole server without its own tools, and for moving to another one. What tells of processes (workers,
+figures, the catalogue, messages) is not taken: new processes write it anew.
+Memory stays small: a few keys at a time, whatever the size of the store.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
+from redis.retry import Retry
+
+from worker.backup_file import BackupError, Entry, Header, read, read_header, write
+from worker.contract import keys, scripts
+from worker.contract.run import FINISHED_STATES
+
+#: Keys, or runs, of one round trip.
+_BATCH = 10
+_PAGE = 500
+_CONNECT_SECONDS = 5.0
+#: The server copies a value of hundreds of MB.
+_COMMAND_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+class Restored(NamedTuple):
+    entries: int
+    #: Runs that go on, or get an end, when processes start.
+    unfinished: int
+
+
+class _Unfinished(NamedTuple):
+    run_id: str
+    created_at: int
+    user_id: str
+
+
+def connect(url: str) -> Redis:
+    """Make a client for long copies; nothing is tried again by itself."""
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=_CONNECT_SECONDS,
+        socket_timeout=_COMMAND_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def backup(client: Redis, path: Path) -> int:
+    """Write the store to a new file; returns the count of keys. Processes may run meanwhile.
+
+    Raises:
+        BackupError: The file cannot be written.
+        redis.exceptions.RedisError: The store cannot be read.
+    """
+    info: Any = client.info("server")
+    server = f"{info.get('server_name', 'redis')} {info.get('valkey_version') or info['redis_version']}"
+    return write(path, Header(at=time.time_ns() // 1_000_000, server=server), _entries(client))
+
+
+def restore(client: Redis, path: Path, *, replace: bool = False) -> Restored:
+    """Bring a file's keys into a store. The whole file is looked through before the first one.
+
+    Raises:
+        BackupError: The file is no whole backup, a key is there already (without `replace`), or the server cannot use
+            what another one has written.
+        redis.exceptions.RedisError: The store went away in the middle; another time with `replace` does the rest.
+    """
+    header = read_header(path)
+    _look_through(client, path, replace=replace)
+    done = 0
+    unfinished: list[_Unfinished] = []
+    for batch in _batches(read(path), _BATCH):
+        _put(client, batch, header)
+        done += len(batch)
+        unfinished += _unfinished(client, batch)
+    # After the lists of the file, which would take its place.
+    for run in unfinished:
+        _list(client, run)
+    return Restored(done, len(unfinished))
+
+
+def _entries(client: Redis) -> Iterator[Entry]:
+    """Each group of keys as it is at one moment: a run's record, log and journal fit together."""
+    for batch in _batches(_groups(client), _BATCH):
+        names = [name for group in batch for name in group]
+        with client.pipeline(transaction=True) as pipe:
+            for name in names:
+                pipe.pttl(name)
+                pipe.dump(name)
+            answers = pipe.execute()
+        for name, ttl_ms, dump in zip(names, answers[::2], answers[1::2], strict=True):
+            if dump is not None:
+                yield Entry(name.encode(), max(0, ttl_ms), dump)
+
+
+def _groups(client: Redis) -> Iterator[list[str]]:
+    for raw in client.scan_iter(count=_PAGE):
+        key = raw.decode(errors="replace")
+        run_id = keys.run_of(key)
+        if run_id is not None:
+            yield keys.whole_run(run_id)
+        elif keys.is_lasting(key):
+            yield [key]
+
+
+def _look_through(client: Redis, path: Path, *, replace: bool) -> None:
+    taken: list[str] = []
+    for batch in _batches(read(path), _PAGE):
+        if replace:
+            continue
+        with client.pipeline(transaction=False) as pipe:
+            for entry in batch:
+                pipe.exists(entry.key)
+            found = pipe.execute()
+        taken += [entry.key.decode() for entry, is_there in zip(batch, found, strict=True) if is_there]
+    if taken:
+        raise BackupError(
+            f"{len(taken)} keys of {path} are in this store already, such as {taken[0]}. Nothing was changed. "
+            "Take an empty database, or --replace to overwrite them"
+        )
+
+
+def _put(client: Redis, batch: Iterable[Entry], header: Header) -> None:
+    with client.pipeline(transaction=False) as pipe:
+        for entry in batch:
+            # Replacing: a server lists a key twice now and then while it is copied.
+            pipe.restore(entry.key, entry.ttl_ms, entry.dump, replace=True)
+        try:
+            pipe.execute()
+        except ResponseError as error:
+            if "DUMP payload" not in str(error):
+                raise
+            raise BackupError(
+                f"This server cannot use what {header.server} has written; take that version or a newer one of it"
+            ) from error
+
+
+def _unfinished(client: Redis, batch: Iterable[Entry]) -> list[_Unfinished]:
+    runs = [run_id for entry in batch if (run_id := keys.run_of(entry.key.decode())) is not None]
+    with client.pipeline(transaction=False) as pipe:
+        for run_id in runs:
+            pipe.hmget(keys.run(run_id), "state", "created_at", "user_id")
+        rows = pipe.execute()
+    return [
+        _Unfinished(run_id, int(created_at), user_id.decode())
+        for run_id, (state, created_at, user_id) in zip(runs, rows, strict=True)
+        if state is not None and state.decode() not in FINISHED_STATES
+    ]
+
+
+def _list(client: Redis, run: _Unfinished) -> None:
+    """Let the reaper find a run, whatever the lists said when they were copied; its wait for a worker begins now."""
+    client.zadd(keys.RUNS_LIVE, {run.run_id: run.created_at})
+    client.zadd(keys.user_live(run.user_id), {run.run_id: run.created_at})
+    touch = scripts.touch(run.run_id, "queued_at")
+    client.eval(touch.script.source, len(touch.keys), *touch.keys, *touch.args)
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
