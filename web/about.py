@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from web.answers import json_answer
+from web.http.answers import json_answer
 from web.identity.request import current_user
 from web.identity.user import session_of
 from web.services import services

@@ -10,31 +10,31 @@ from flask import Flask, Request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from web import about, files, health, metrics, pages, runs, sockets, threads
-from web.answers import register_errors
-from web.bodies import register_drain
 from web.catalogue import CatalogueReader
-from web.courier import Courier
 from web.doorbell import Doorbell
 from web.driver import Driver
-from web.figures import Figures
-from web.file_store import FileStore
+from web.figures.figures import Figures
 from web.gunicorn_log import QUIET_LOGGERS
-from web.headers import register_headers
-from web.history import EventHistory
+from web.http.answers import register_errors
+from web.http.bodies import register_drain
+from web.http.headers import register_headers
+from web.http.logs import register_request_log
+from web.http.origins import register_origin_check
 from web.identity.identity import Identity
 from web.identity.request import find_user, register_identity
-from web.logs import register_request_log
 from web.ops import views as ops
-from web.origins import register_origin_check
 from web.reaper import Reaper
 from web.relay.limits import RelayLimits
 from web.relay.relay import Relay
-from web.run_store import RunStore
 from web.services import EXTENSION, Services
 from web.settings import WebSettings
-from web.store import connect
-from web.thread_store import ThreadStore
+from web.stores.client import connect
+from web.stores.files import FileStore
+from web.stores.history import EventHistory
+from web.stores.runs import RunStore
+from web.stores.threads import ThreadStore
 from web.tracing import register_traces
+from web.webhooks.courier import Courier
 from worker.contract.connections import web_share
 from worker.contract.log_lines import configure_logs
 from worker.contract.lost_errors import catch_lost_errors

@@ -9,7 +9,7 @@ from redis import Redis
 
 from web.doorbell import Doorbell
 from web.errors import Unavailable
-from web.store import run_commands, run_script
+from web.stores.client import run_commands, run_script
 from worker.reaping.asks import Commands, Ring, Work
 
 logger = logging.getLogger(__name__)

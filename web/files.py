@@ -6,11 +6,11 @@ from flask import Blueprint, Request, Response, request
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from web.answers import json_answer
 from web.errors import Unprocessable, UnsupportedType
+from web.http.answers import json_answer
 from web.identity.request import current_user_id
 from web.services import services
-from web.uploads import check_size, read_upload
+from web.uploads.upload import check_size, read_upload
 
 blueprint = Blueprint("files", __name__, url_prefix="/api/files")
 

@@ -1,4 +1,4 @@
-"""gunicorn's settings, for `gunicorn "web.app:create_app()" --config web/gunicorn.py`."""
+"""gunicorn's settings; `python -m web` names them. From a shell: `gunicorn "web.app:create_app()" --config python:web.gunicorn`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from redis.exceptions import RedisError
 
 from web.settings import WebSettings
-from web.store import read_server
+from web.stores.client import read_server
 from worker.contract.environment import SettingsError
 from worker.contract.starting import Patience, StartRefused, await_server
 

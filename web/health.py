@@ -8,7 +8,7 @@ from flask import Blueprint, Response
 from redis import Redis
 from redis.exceptions import RedisError
 
-from web.answers import json_answer
+from web.http.answers import json_answer
 from web.services import services
 from worker.contract import keys
 from worker.contract.clock import now_ms

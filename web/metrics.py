@@ -9,9 +9,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 
 from web.errors import Unauthenticated
-from web.exposition import Exposition
+from web.figures.exposition import Exposition
+from web.figures.system import read_system
 from web.services import services
-from web.system_figures import read_system
 
 blueprint = Blueprint("metrics", __name__)
 

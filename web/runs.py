@@ -9,16 +9,16 @@ from flask import Blueprint, Response, request
 
 from web import approvals
 from web.acceptance import BYTES_PER_CHARACTER, OTHER_FIELDS_BYTES, RunRequest, accept
-from web.answers import json_answer, json_bytes
-from web.bodies import read_json
 from web.cancellation import cancel
 from web.delivery import delivery_of
 from web.errors import MalformedRequest, NotFound
-from web.history import EventPage
+from web.http.answers import json_answer, json_bytes
+from web.http.bodies import read_json
+from web.http.logs import add_to_log
 from web.identity.request import current_user, current_user_id
-from web.logs import add_to_log
 from web.services import services
 from web.sockets import Visitor, open_event_stream
+from web.stores.history import EventPage
 from web.tracing import link_to_run
 from worker.contract import codec
 from worker.contract.cursor import Cursor, parse_cursor

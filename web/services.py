@@ -11,14 +11,14 @@ from redis import Redis
 from web.catalogue import CatalogueReader
 from web.doorbell import Doorbell
 from web.driver import Driver
-from web.figures import Figures
-from web.file_store import FileStore
-from web.history import EventHistory
+from web.figures.figures import Figures
 from web.identity.identity import Identity
 from web.relay.relay import Relay
-from web.run_store import RunStore
 from web.settings import WebSettings
-from web.thread_store import ThreadStore
+from web.stores.files import FileStore
+from web.stores.history import EventHistory
+from web.stores.runs import RunStore
+from web.stores.threads import ThreadStore
 from worker.contract.meters import Meters
 
 EXTENSION = "outloud"

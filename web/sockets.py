@@ -27,7 +27,7 @@ from simple_websocket import Server
 from wsproto.events import RejectConnection
 from wsproto.utilities import RemoteProtocolError
 
-from web.origins import is_own_origin
+from web.http.origins import is_own_origin
 from web.relay.relay import Relay
 from web.request_deadline import lift_deadline
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from flask import Blueprint, Response
 
-from web.answers import json_answer
 from web.cancellation import cancel
+from web.http.answers import json_answer
 from web.identity.request import current_user_id
 from web.runs import view
 from web.services import services

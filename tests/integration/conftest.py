@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.support.web import CATALOGUE, WebApps
-from web.store import connect
+from web.stores.client import connect
 from worker.contract import codec, keys
 
 AppFactory = Callable[..., Flask]

@@ -20,7 +20,7 @@ from tests.support.story import assert_whole_story
 from tests.support.sweeping import sweep_settings
 from tests.support.web import StoryWriter
 from web.driver import Driver
-from web.store import run_script
+from web.stores.client import run_script
 from worker.contract import codec, keys, scripts
 from worker.contract.approvals import Verdict, read_approvals, resolved_draft
 from worker.contract.closing import stopped

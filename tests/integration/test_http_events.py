@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from tests.support.asking import ask, error_of
 from tests.support.web import StoryWriter, services_of
-from web.history import PAGE_EVENTS
+from web.stores.history import PAGE_EVENTS
 from worker.contract import keys
 from worker.contract.events import (
     AgentThinking,

@@ -116,7 +116,7 @@ def test_one_line_is_logged_per_request_and_no_message_in_it(
         browser.get(f"/api/runs/{run_id}")
         browser.get("/healthz")
 
-    lines = [vars(record) for record in caplog.records if record.name == "web.logs"]
+    lines = [vars(record) for record in caplog.records if record.name == "web.http.logs"]
     assert [(line["method"], line["route"], line["status"]) for line in lines] == [
         ("POST", "/api/runs", 202),
         ("GET", "/api/runs/<run_id>", 200),

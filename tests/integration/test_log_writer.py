@@ -20,7 +20,7 @@ from tests.support.runs import RUN, accept, change, create, listed, read, story
 from tests.support.story import assert_whole_story, types
 from tests.support.waiting import wait_until_async
 from tests.support.web import StoryWriter
-from web.store import connect as connect_sync
+from web.stores.client import connect as connect_sync
 from worker.agent.errors import AttemptLost, LogLost, LogUnavailable
 from worker.agent.redaction import Redactor
 from worker.contract import keys

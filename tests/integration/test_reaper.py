@@ -25,7 +25,7 @@ from tests.support.story import assert_whole_story, tool_calls, types
 from tests.support.sweeping import RETENTION_MS, Hand, hand_of, sweep_settings
 from tests.support.waiting import wait_until_async
 from tests.support.web import CATALOGUE, StoryWriter, waiting_writer
-from web.store import run_script
+from web.stores.client import run_script
 from worker.contract import codec, keys, scripts
 from worker.contract.approvals import read_approvals
 from worker.contract.closing import stopped

@@ -21,7 +21,7 @@ from tests.support.web import StoryWriter
 from web.doorbell import Doorbell
 from web.driver import Driver
 from web.reaper import Reaper
-from web.store import connect as connect_web
+from web.stores.client import connect as connect_web
 from worker.contract import keys
 from worker.contract.run import RunState
 from worker.reaper import reap

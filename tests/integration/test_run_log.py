@@ -13,7 +13,7 @@ from tests.support.redis import RedisServer
 from tests.support.run_log import Rung, failed, run_log, started, thought
 from tests.support.runs import RUN, THREAD, accept, change, create, listed, queue_of, read, server_ms, story
 from tests.support.web import StoryWriter
-from web.store import run_script
+from web.stores.client import run_script
 from worker.agent.errors import LogLost
 from worker.contract import codec, keys, scripts
 from worker.contract.approvals import Verdict, resolved_draft

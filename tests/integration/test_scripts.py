@@ -12,7 +12,7 @@ from tests.support.runs import RUN, change, create, listening, read, server_ms, 
 from tests.support.story import assert_whole_story
 from tests.support.waiting import wait_until
 from tests.support.web import LEASE_MS, SILENCE_MS, StoryWriter, waiting_writer
-from web.store import run_script
+from web.stores.client import run_script
 from worker.contract import keys, scripts
 from worker.contract.events import AgentThinking, AgentThinkingData
 from worker.contract.run import RunState

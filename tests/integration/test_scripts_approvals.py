@@ -10,7 +10,7 @@ import redis
 
 from tests.support.runs import RUN, change, create, listening, read, server_ms, story
 from tests.support.web import StoryWriter, waiting_writer
-from web.store import run_script
+from web.stores.client import run_script
 from worker.contract import codec, keys, scripts
 from worker.contract.approvals import Approval, Verdict, read_approvals, resolved_draft
 from worker.contract.events import ApprovalResolved

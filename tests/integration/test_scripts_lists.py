@@ -10,7 +10,7 @@ import redis
 from tests.support.runs import RUN, THREAD, change, create, queue_of, read, server_ms
 from tests.support.waiting import wait_until
 from tests.support.web import StoryWriter
-from web.store import run_script
+from web.stores.client import run_script
 from worker.contract import keys, scripts
 
 TERM_MS = 300

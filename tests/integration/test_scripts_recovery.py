@@ -11,7 +11,7 @@ from tests.support.rollback import Snapshot, forget
 from tests.support.runs import RUN, THREAD, USER, change, create, listening, read, server_ms, story
 from tests.support.story import assert_whole_story, types
 from tests.support.web import RETENTION_MS, StoryWriter, waiting_writer
-from web.store import run_script
+from web.stores.client import run_script
 from worker.contract import keys, scripts
 from worker.contract.codec import encode_draft
 from worker.contract.cursor import new_tag

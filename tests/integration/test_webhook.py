@@ -18,9 +18,9 @@ from tests.support.relay import USER, RunWriter
 from tests.support.system import SECRET_KEY, System
 from tests.support.waiting import wait_until
 from tests.support.webhook import KEY, SECRET, TOKEN, WebhookReceiver
-from web.courier import Courier, Pace
 from web.settings import WebSettings
-from web.webhook import MAX_TRIES
+from web.webhooks.courier import Courier, Pace
+from web.webhooks.webhook import MAX_TRIES
 from worker.contract import keys, scripts
 from worker.contract.events import Failure
 

@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from tests.support.waiting import wait_until
-from web.store import run_script
+from web.stores.client import run_script
 from worker.contract import codec, keys, scripts
 from worker.contract.events import Event
 from worker.contract.run import RunRecord, decode_run

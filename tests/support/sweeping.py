@@ -13,7 +13,7 @@ from tests.support.asking import rings
 from tests.support.run_log import Rung, run_log
 from web.doorbell import Doorbell
 from web.driver import Driver
-from web.store import connect as connect_web
+from web.stores.client import connect as connect_web
 from worker.reaping.asks import Work
 from worker.reaping.rules import ReaperRules
 from worker.reaping.sweep import SweepSettings

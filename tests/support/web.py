@@ -11,7 +11,7 @@ from flask import Flask
 from tests.support.system import SECRET_KEY
 from web.app import create_app
 from web.services import EXTENSION, Services
-from web.store import run_script
+from web.stores.client import run_script
 from worker.contract import codec, scripts
 from worker.contract.approvals import ApprovalRequest, approval_fields, hash_arguments
 from worker.contract.catalogue import AgentInfo, Catalogue

@@ -13,7 +13,7 @@ from web.errors import Conflict, LimitReached, NotFound
 from web.identity.user import User
 from web.ops.board import Board
 from web.services import Services
-from web.store import run_script
+from web.stores.client import run_script
 from worker.contract import scripts
 from worker.contract.clock import now_ms
 from worker.contract.run import RunRecord, RunState

@@ -7,9 +7,9 @@ from typing import cast
 import msgspec
 from flask import Blueprint, Flask, Response, current_app, render_template, request
 
-from web.answers import json_answer
-from web.bodies import read_json
 from web.errors import NotFound
+from web.http.answers import json_answer
+from web.http.bodies import read_json
 from web.identity.request import current_operator
 from web.ops import actions
 from web.ops.board import Board

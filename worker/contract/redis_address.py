@@ -2,7 +2,7 @@
 
 | client   | where                                         | about `rediss://`                                  |
 |----------|-----------------------------------------------|----------------------------------------------------|
-| redis-py | `web.store`, `worker.redis_client` and others | takes `ssl_` words; verifies unless told not to    |
+| redis-py | `web.stores.client`, `worker.redis_client` and others | takes `ssl_` words; verifies unless told not to    |
 | kombu    | `web.doorbell`, `worker.app`, under Celery    | takes the same; does not verify unless told to     |
 | the bus  | `web.relay.bus`                               | goes by what redis-py makes of the address         |
 

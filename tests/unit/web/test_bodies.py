@@ -5,8 +5,8 @@ import pytest
 from flask import Request
 from werkzeug.test import EnvironBuilder
 
-from web.bodies import read_json
 from web.errors import MalformedRequest, TooLarge, Unprocessable, UnsupportedType
+from web.http.bodies import read_json
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True):

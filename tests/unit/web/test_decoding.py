@@ -5,8 +5,8 @@ import io
 
 import pytest
 
-from web.decoding import open_text
 from web.errors import Unprocessable
+from web.uploads.decoding import open_text
 
 TEXT = "region;Umsatz\nKöln;5 €\nMünchen;7\n"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from web.delimiters import choose_delimiter, widest
+from web.uploads.delimiters import choose_delimiter, widest
 
 
 @pytest.mark.parametrize(

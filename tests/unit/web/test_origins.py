@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from web.origins import is_own_origin
+from web.http.origins import is_own_origin
 
 ALLOWED = frozenset({"https://chat.example"})
 

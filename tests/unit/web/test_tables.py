@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web import tables
 from web.errors import TooLarge, Unprocessable
-from web.tables import normalise, unique_names
+from web.uploads import tables
+from web.uploads.tables import normalise, unique_names
 
 LIMIT = 20 * 1024 * 1024
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from web.thread_store import title_of
+from web.stores.threads import title_of
 
 
 def test_a_thread_is_named_after_its_first_message() -> None:

@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from web.errors import TooLarge, Unprocessable, UnsupportedType
-from web.uploads import NewFile, label_of, read_upload
+from web.uploads.upload import NewFile, label_of, read_upload
 
 
 def read(name: str, raw: bytes, *, max_bytes: int = 10_000) -> NewFile:

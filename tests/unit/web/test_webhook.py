@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from web.webhook import MAX_TRIES, Message, outcome_message, sign, signed_headers, wait_seconds
+from web.webhooks.webhook import MAX_TRIES, Message, outcome_message, sign, signed_headers, wait_seconds
 from worker.contract.events import Failure
 from worker.contract.run import RunRecord, RunState
 

@@ -21,8 +21,8 @@ import httpx2
 from redis.exceptions import RedisError
 
 from web.settings import WebSettings
-from web.unseen import UnseenRuns
-from web.webhook import MAX_TRIES, Message, outcome_message, signed_headers, wait_seconds
+from web.webhooks.unseen import UnseenRuns
+from web.webhooks.webhook import MAX_TRIES, Message, outcome_message, signed_headers, wait_seconds
 from worker.contract.lost_errors import log_loop_error
 from worker.contract.metric import UNMETERED, Meter
 from worker.contract.metrics import WEBHOOKS

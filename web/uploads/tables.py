@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple, NoReturn, TextIO
 
-from web.delimiters import choose_delimiter, widest
 from web.errors import TooLarge, Unprocessable
+from web.uploads.delimiters import choose_delimiter, widest
 
 #: A wider table is a matrix or a mistake, and SQLite ends at 2,000 columns.
 MAX_COLUMNS = 500

@@ -8,7 +8,7 @@ import threading
 from redis import Redis
 from redis.exceptions import RedisError
 
-from web.store import run_commands
+from web.stores.client import run_commands
 from worker.contract.meters import PUBLISH_SECONDS, Command, Meters, publish
 
 logger = logging.getLogger(__name__)

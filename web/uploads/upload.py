@@ -7,9 +7,9 @@ import zlib
 from pathlib import PurePosixPath
 from typing import IO, NamedTuple
 
-from web.decoding import open_text
 from web.errors import TooLarge, UnsupportedType
-from web.tables import normalise
+from web.uploads.decoding import open_text
+from web.uploads.tables import normalise
 from worker.contract.files import FileKind
 
 _MAX_NAME_CHARS = 120

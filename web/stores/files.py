@@ -10,7 +10,7 @@ from redis.client import Pipeline
 
 from web.errors import NotFound, TooLarge
 from web.ids import new_file_id
-from web.uploads import NewFile
+from web.uploads.upload import NewFile
 from worker.contract import codec, keys
 from worker.contract.clock import now_ms
 from worker.contract.files import FileInfo, table_name

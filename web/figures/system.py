@@ -13,8 +13,8 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from web.exposition import Exposition
-from web.store import run_commands
+from web.figures.exposition import Exposition
+from web.stores.client import run_commands
 from worker.contract import keys
 from worker.contract.commands import DEFAULT_QUEUE_NAME
 from worker.contract.errors import DecodeError

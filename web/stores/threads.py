@@ -8,7 +8,7 @@ import msgspec
 from redis import Redis
 
 from web.errors import NotFound
-from web.store import run_script
+from web.stores.client import run_script
 from worker.contract import keys, scripts
 from worker.contract.clock import now_ms
 from worker.contract.run import RunRecord

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from werkzeug.exceptions import HTTPException
 
 from web.errors import Unavailable, WebError
-from web.store import is_away
+from web.stores.client import is_away
 from worker.contract import codec
 
 logger = logging.getLogger(__name__)

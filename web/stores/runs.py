@@ -7,7 +7,7 @@ from typing import Any
 from redis import Redis
 
 from web.errors import NotFound
-from web.store import run_script
+from web.stores.client import run_script
 from worker.contract import codec, keys, scripts
 from worker.contract.approvals import Approval, Verdict, read_approvals
 from worker.contract.run import FINISHED_STATES, RunRecord, RunState, decode_run

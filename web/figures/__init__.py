@@ -1,0 +1,1 @@
+"""The figures of all processes, brought together for Prometheus."""

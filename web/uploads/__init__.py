@@ -1,0 +1,1 @@
+"""Turns what people upload into what is stored."""

@@ -1,0 +1,1 @@
+"""Tells the team's webhook of outcomes that nobody has seen."""
