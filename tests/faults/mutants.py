@@ -31,6 +31,13 @@ class Mutant(NamedTuple):
     seeds: int = 3
 
 
+#: As in the Procfile, but for the application.
+_COMMANDS = {
+    "web": 'gunicorn "tests.faults.mutant_web:create_app()" --config python:web.gunicorn',
+    "worker": procfile_line("worker").replace("-A worker ", "-A tests.faults.mutant_worker "),
+}
+
+
 def is_caught(mutant: Mutant, directory: Path) -> bool:
     """Whether the checker notices what is wrong with it. Blocks for some ten seconds per seed."""
     artifacts = directory / "histories"
@@ -41,14 +48,10 @@ def is_caught(mutant: Mutant, directory: Path) -> bool:
 
 def options(mutant: Mutant) -> dict[str, Any]:
     """How its fleet is started."""
-    if mutant.kind == "web":
-        command = procfile_line("web").replace("web.app:create_app", "tests.faults.mutant_web:create_app")
-    else:
-        command = procfile_line("worker").replace("-A worker ", "-A tests.faults.mutant_worker ")
     return {
         "workers": mutant.workers,
         "webs": 1,
-        "commands": {mutant.kind: command},
+        "commands": {mutant.kind: _COMMANDS[mutant.kind]},
         "settings": {MUTANT: mutant.name},
     }
 

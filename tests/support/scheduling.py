@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
-#: Folders of tests that start whole systems or browsers.
-HEAVY = frozenset({"browser", "e2e", "faults", "staging"})
+#: Folders of tests that start whole systems or browsers, in chains that take about the same time.
+CHAINS = {"browser": "users", "e2e": "users", "staging": "users", "faults": "faults"}
 
 
 class ByWeight(LoadScopeScheduling):  # type: ignore[misc]
-    """One test process takes all heavy tests, one after another, since together they are slow; others share the rest.
+    """Heavy tests run in two chains, so that no more than two whole systems are up at once; others share the rest.
 
     Tests of one file stay together, for the sake of their fixtures.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
-        return "heavy" if HEAVY.intersection(file.split("/")) else file
+        return next((CHAINS[folder] for folder in file.split("/") if folder in CHAINS), file)
