@@ -15,11 +15,13 @@ from pathlib import Path
 from tests.staging.platform.parts import Plan
 from tests.staging.session import PAGE, Wish, run_session
 from tests.support.environment import ROOT
+from tests.support.node import give_to_playwright
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run a session; returns the exit code."""
     wish = _read(arguments)
+    give_to_playwright()
     # So that what was started is ended.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     begun = time.monotonic()
