@@ -55,7 +55,9 @@ def deploy(checkout: Path, directory: Path) -> Artefact:
     changed = len(_git(checkout, "status", "--porcelain").splitlines())
     directory.mkdir(parents=True)
     with tarfile.open(fileobj=io.BytesIO(_git_bytes(checkout, "archive", "--format=tar", "HEAD"))) as archive:
-        archive.extractall(directory, filter="data")
+        # Debian's Python 3.11 has no filters yet.
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)
+        archive.extractall(directory)
     return Artefact(directory, commit, subject, changed)
 
 
