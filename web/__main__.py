@@ -1,4 +1,4 @@
-"""`python -m web`: the web process of the Procfile: gunicorn, once the settings are right.
+"""`python -m web`: the web process of the Procfile: gunicorn, once the settings are right; what follows is gunicorn's.
 
 gunicorn reads WEB_CONCURRENCY itself while it is imported, where a typing error is a traceback. So the settings are
 read here first, and the team's sign-in is imported, and then this process becomes gunicorn: with nothing imported yet.
@@ -22,7 +22,7 @@ def main() -> None:
         sys.exit(str(SettingsError(list(side.problems))))
     # An empty one counts as not set everywhere here, but not for gunicorn.
     environ = {**os.environ, "WEB_CONCURRENCY": str(side.processes)}
-    os.execve(sys.executable, [sys.executable, *_GUNICORN], environ)  # noqa: S606 - no shell is wanted
+    os.execve(sys.executable, [sys.executable, *_GUNICORN, *sys.argv[1:]], environ)  # noqa: S606 - no shell is wanted
 
 
 if __name__ == "__main__":

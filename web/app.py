@@ -124,5 +124,6 @@ def _identify(request: Request) -> sockets.Visitor | None:
 
 def _trust_proxies(app: Flask, count: int) -> None:
     if count:
-        fixed = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_port=0, x_prefix=0)
+        # Proxies add addresses to a list, but of scheme and name most send one: the nearest one's word counts.
+        fixed = ProxyFix(app.wsgi_app, x_for=count, x_proto=1, x_host=1, x_port=0, x_prefix=0)
         app.wsgi_app = fixed  # type: ignore[method-assign]

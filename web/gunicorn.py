@@ -1,4 +1,4 @@
-"""gunicorn's settings; `python -m web` names them. From a shell: `gunicorn "web.app:create_app()" --config python:web.gunicorn`."""
+"""gunicorn's settings, which `python -m web` names; its own options go before them (`python -m web --reload`)."""
 
 from __future__ import annotations
 

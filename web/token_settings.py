@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,7 +32,7 @@ class TokenSettings:
     """Exactly one of `jwks_url`, `secret` and `public_key` is set."""
 
     #: Where the issuer shows its public keys.
-    jwks_url: str
+    jwks_url: str = field(repr=False)
     secret: Secret
     #: PEM.
     public_key: str
@@ -102,7 +102,8 @@ def _jwks_url(env: Environment) -> str:
     url = env.text("JWT_JWKS_URL")
     if url and not _is_safe_url(url):
         expected = "https://login.example/.well-known/jwks.json (http:// only on this machine)"
-        env.problems.append(f"JWT_JWKS_URL is {url[:80]!r}; expected an address such as {expected}")
+        # Without the value: it may hold a token.
+        env.problems.append(f"JWT_JWKS_URL is not taken; expected an address such as {expected}")
     return url
 
 

@@ -24,11 +24,10 @@ from worker.agent.registry import load_registry
 from worker.backup import backup, restore
 from worker.backup import connect as connect_for_copies
 from worker.backup_file import BackupError
-from worker.check import check_all, check_on_redis, problems_of
+from worker.check import check_all, check_on_redis, words_of
 from worker.contract.environment import Environment, SettingsError
-from worker.contract.obstacles import explain
 from worker.settings import WorkerSettings
-from worker.wiring import Wiring
+from worker.wiring import Wiring, problems_of
 
 #: Beside the wait for Redis: an agent's own code that blocks for ever must not hold up a deploy for ever.
 _DEADLINE_SECONDS = 15.0
@@ -67,7 +66,7 @@ def _copy(chosen: argparse.Namespace, environ: Mapping[str, str]) -> int:
                 done = restore(client, chosen.file, replace=chosen.replace)
                 print(f"{done.entries} keys restored; {done.unfinished} of their runs are not finished and go on")
     except (SettingsError, BackupError, RedisError) as error:
-        print(explain(error, url).words if isinstance(error, RedisError) else error, file=sys.stderr)
+        print(words_of(error, url), file=sys.stderr)
         return 1
     return 0
 
@@ -82,16 +81,13 @@ def report(found: Sequence[Wiring]) -> int:
 
 
 def _check_wiring(environ: Mapping[str, str]) -> int:
+    url = ""
     try:
         settings = WorkerSettings.from_env(environ)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 1
-    try:
-        found = asyncio.run(check_on_redis(load_registry(settings.agents), settings.redis_url))
-    except (RegistrationError, RedisError) as error:
-        words = explain(error, settings.redis_url).words if isinstance(error, RedisError) else str(error)
-        print(words, file=sys.stderr)
+        url = settings.redis_url
+        found = asyncio.run(check_on_redis(load_registry(settings.agents), url))
+    except (SettingsError, RegistrationError, RedisError) as error:
+        print(words_of(error, url), file=sys.stderr)
         return 1
     return report(found)
 

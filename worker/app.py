@@ -25,7 +25,7 @@ from worker.redis_client import await_redis
 from worker.runtime import WorkerRuntime
 from worker.settings import WorkerSettings
 from worker.task_events import name_worker, send_task_events
-from worker.wiring import Wiring, quick_check
+from worker.wiring import Wiring, problems_of, quick_check
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +54,7 @@ def _say(message: str, *_: Any) -> None:
 
 
 def _refuse_unwired(found: Sequence[Wiring]) -> None:
-    problems = [f"{agent}: {problem}" for agent, problems in found for problem in problems]
-    if problems:
+    if problems := problems_of(found):
         raise RegistrationError("some agents would work unseen:\n  " + "\n  ".join(problems))
 
 

@@ -23,9 +23,9 @@ async def end(tasks: Iterable[asyncio.Task[None]]) -> None:
         _, pending = await asyncio.wait(pending, timeout=RETRY_SECONDS)
 
 
-async def repeat(name: str, work: Callable[[], Awaitable[None]], *, every: float) -> None:
-    """Do `work` every so many seconds, for ever; soon again after a failure."""
-    pause = every
+async def repeat(name: str, work: Callable[[], Awaitable[None]], *, every: float, first: float | None = None) -> None:
+    """Do `work` every so many seconds, for ever, and for the first time after `first`; soon again after a failure."""
+    pause = every if first is None else first
     while True:
         await asyncio.sleep(pause)
         try:

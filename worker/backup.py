@@ -25,6 +25,7 @@ from worker.contract.run import FINISHED_STATES
 #: Keys, or runs, of one round trip.
 _BATCH = 10
 _PAGE = 500
+_UNCHANGED = "Nothing was changed"
 _CONNECT_SECONDS = 5.0
 #: The server copies a value of hundreds of MB.
 _COMMAND_SECONDS = 60.0
@@ -103,30 +104,73 @@ def _entries(client: Redis) -> Iterator[Entry]:
 
 
 def _groups(client: Redis) -> Iterator[list[str]]:
-    for raw in client.scan_iter(count=_PAGE):
-        key = raw.decode(errors="replace")
-        run_id = keys.run_of(key)
-        if run_id is not None:
+    """Runs first, then the lists that name them, then what both name: a look at the keys misses those that come later,
+    so that of anything taken before it all that it names is found.
+    """
+    for key in _names(client):
+        if (run_id := keys.run_of(key)) is not None:
             yield keys.whole_run(run_id)
-        elif keys.is_lasting(key):
-            yield [key]
+    for is_content in (False, True):
+        yield from ([key] for key in _names(client) if keys.is_lasting(key) and keys.is_content(key) is is_content)
+
+
+def _names(client: Redis) -> Iterator[str]:
+    return (raw.decode(errors="replace") for raw in client.scan_iter(count=_PAGE))
 
 
 def _look_through(client: Redis, path: Path, *, replace: bool) -> None:
+    """Write nothing yet, and keep of the entries no more than their keys: dumps are large."""
     taken: list[str] = []
-    for batch in _batches(read(path), _PAGE):
+    for batch in _batches(_checked_keys(client, path), _PAGE):
         if replace:
             continue
         with client.pipeline(transaction=False) as pipe:
-            for entry in batch:
-                pipe.exists(entry.key)
+            for key in batch:
+                pipe.exists(key)
             found = pipe.execute()
-        taken += [entry.key.decode() for entry, is_there in zip(batch, found, strict=True) if is_there]
+        taken += [key for key, is_there in zip(batch, found, strict=True) if is_there]
     if taken:
         raise BackupError(
             f"{len(taken)} keys of {path} are in this store already, such as {taken[0]}. Nothing was changed. "
             "Take an empty database, or --replace to overwrite them"
         )
+
+
+def _checked_keys(client: Redis, path: Path) -> Iterator[str]:
+    header = read_header(path)
+    for entry in read(path):
+        key = entry.key.decode(errors="replace")
+        # What replaced a broken letter would be no letter of the key.
+        if not keys.is_in_backup(key) or key.encode() != entry.key:
+            raise BackupError(f"{path} is broken: it has the key {key[:80]!r}, which no backup takes. {_UNCHANGED}")
+        if keys.run_of(key) is not None and not _is_record(client, entry, header):
+            raise BackupError(f"{path} is broken: {key} is not the record of a run. {_UNCHANGED}")
+        yield key
+
+
+def _is_record(client: Redis, entry: Entry, header: Header) -> bool:
+    """Only a server can read a dump: it does so under another name, which is gone at the end of the transaction."""
+    with client.pipeline(transaction=True) as pipe:
+        pipe.restore(keys.RESTORE_RECORD, 0, entry.dump, replace=True)
+        pipe.hmget(keys.RESTORE_RECORD, "state", "created_at", "user_id")
+        pipe.delete(keys.RESTORE_RECORD)
+        written, fields, _ = pipe.execute(raise_on_error=False)
+    if isinstance(written, ResponseError):
+        if "DUMP payload" not in str(written):
+            raise written
+        raise _unusable(header)
+    if isinstance(fields, ResponseError) or None in fields:
+        return False
+    state, created_at, user_id = fields
+    try:
+        return bool(state.decode()) and bool(user_id.decode()) and int(created_at) >= 0
+    except ValueError:
+        return False
+
+
+def _unusable(header: Header) -> BackupError:
+    words = f"This server cannot use what {header.server} has written; take that version or a newer one of it"
+    return BackupError(words)
 
 
 def _put(client: Redis, batch: Iterable[Entry], header: Header) -> None:
@@ -139,9 +183,7 @@ def _put(client: Redis, batch: Iterable[Entry], header: Header) -> None:
         except ResponseError as error:
             if "DUMP payload" not in str(error):
                 raise
-            raise BackupError(
-                f"This server cannot use what {header.server} has written; take that version or a newer one of it"
-            ) from error
+            raise _unusable(header) from error
 
 
 def _unfinished(client: Redis, batch: Iterable[Entry]) -> list[_Unfinished]:

@@ -110,7 +110,9 @@ def _check_header(path: Path, frame: bytes) -> Header:
 
 def _write_part(part: Path, header: Header, entries: Iterable[Entry]) -> int:
     count = 0
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # What is there was left by a backup that was killed, or laid there for us: its readers, or a link, would stay.
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as raw:
         with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=_COMPRESSION) as file:
             _put(file, header)

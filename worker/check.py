@@ -28,7 +28,7 @@ from worker.log import RunLog
 from worker.log_writer import WriterSettings
 from worker.redis_client import await_redis, connect, run_script
 from worker.settings import WorkerSettings
-from worker.wiring import RUN_PREFIX, Wiring, check_wiring, quick_check
+from worker.wiring import RUN_PREFIX, Wiring, check_wiring, problems_of, quick_check
 
 _MINUTE_MS = 60_000
 _WRITER = WriterSettings(worker_id="wrk_check", lease_ms=_MINUTE_MS, silence_ms=_MINUTE_MS, retention_ms=_MINUTE_MS)
@@ -99,6 +99,11 @@ async def _ring_nobody(run_id: str, queue: str, agent: str) -> None:
     """No other run waits for one of these."""
 
 
+def words_of(error: Exception, url: str) -> str:
+    """Say what went wrong; what Redis's client says, in our words."""
+    return explain(error, url).words if isinstance(error, RedisError) else str(error)
+
+
 def _describe(facts: ServerFacts, settings: WorkerSettings, web: WebSide) -> Iterator[Finding]:
     policy = facts.eviction_policy or "unknown"
     yield Finding("ok", f"Redis {facts.version} at {place_of(settings.redis_url)}: maxmemory-policy {policy}")
@@ -131,17 +136,11 @@ def _check_agents(settings: WorkerSettings, *, is_redis_fit: bool) -> Iterator[F
         registry = load_registry(settings.agents)
         found = asyncio.run(check_on_redis(registry, settings.redis_url) if is_redis_fit else quick_check(registry))
     except (RegistrationError, RedisError) as error:
-        words = explain(error, settings.redis_url).words if isinstance(error, RedisError) else str(error)
-        yield Finding("wrong", f"agents: {words}")
+        yield Finding("wrong", f"agents: {words_of(error, settings.redis_url)}")
         return
     yield from (Finding("wrong", line) for line in problems_of(found))
     wired = sum(not problems for _, problems in found)
     yield Finding("ok" if wired == len(found) else "wrong", f"{wired}/{len(found)} agents wired")
-
-
-def problems_of(found: Sequence[Wiring]) -> list[str]:
-    """Name what is wrong with which agent."""
-    return [f"{agent}: {problem}" for agent, problems in found for problem in problems]
 
 
 def _check_broker(settings: WorkerSettings, *, is_redis_fit: bool) -> Finding:

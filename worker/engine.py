@@ -66,8 +66,8 @@ class RunStore(Protocol):
     async def tool_result(self, run_id: str, call_id: str) -> bytes: ...
     async def history(self, record: RunRecord) -> list[Turn]: ...
     async def release(self, record: RunRecord, released: Released) -> None: ...
-    async def conclude(self, record: RunRecord, end: End) -> None:
-        """End a run whose log is not what the attempt has written."""
+    async def conclude(self, record: RunRecord, end: End) -> bool:
+        """End a run whose log is not what the attempt has written; False if others did before."""
 
     async def retire(self, record: RunRecord) -> None:
         """Take a finished run out of the lists, and let the next one of its thread begin."""
@@ -268,8 +268,8 @@ class ExecutionEngine:
             case End():
                 await notifier.end(root, outcome)
             case Vanished():
-                await self._store.conclude(record, LOG_LOST)
-                self._counts.run_ended(record, LOG_LOST)
+                if await self._store.conclude(record, LOG_LOST):
+                    self._counts.run_ended(record, LOG_LOST)
             case Released():
                 await notifier.fall_silent()
                 await self._store.release(record, outcome)

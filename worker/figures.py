@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from worker.background import repeat
 from worker.contract.meters import PUBLISH_SECONDS, Meters, publish
@@ -22,9 +19,7 @@ class Figures:
 
     async def keep(self) -> None:
         """Store the numbers of now, again and again; at once as well, since a series has to be seen at 0 to rise."""
-        with suppress(RedisError):
-            await self._send()
-        await repeat("figures", self._send, every=PUBLISH_SECONDS)
+        await repeat("figures", self._send, every=PUBLISH_SECONDS, first=0.0)
 
     async def send_last(self) -> None:
         """Store what this worker has done, since it will be asked no more; what it has is nothing from now on."""

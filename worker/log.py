@@ -7,6 +7,7 @@ pending.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from enum import Enum
@@ -32,6 +33,8 @@ from worker.running import Left
 
 T = TypeVar("T")
 
+#: Between two bells that come to the one worker that should not have the run.
+_PASS_ON_SECONDS = 0.2
 #: Earlier turns of a thread that a run is told of.
 MAX_HISTORY = 20
 
@@ -83,10 +86,14 @@ class RunLog:
             silence_ms=settings.silence_ms,
         )
         answer: list[Any] = await patiently(lambda: run_script(self._client, call))
-        if answer[0] != b"ok":
-            return None
-        flat: list[bytes] = answer[1]
-        return decode_run(run_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+        match answer:
+            case [b"ok", flat]:
+                return decode_run(run_id, dict(zip(flat[::2], flat[1::2], strict=True)))
+            case [b"shunned", queue, agent]:
+                # The bell was for another worker, which may hear the next one.
+                await asyncio.sleep(_PASS_ON_SECONDS)
+                await self._ring(run_id, (queue or b"").decode(), agent.decode())
+        return None
 
     def writer(self, record: RunRecord) -> LogWriter:
         """Make the writer of a claimed attempt."""
@@ -145,12 +152,14 @@ class RunLog:
         if await patiently(lambda: run_script(self._client, call)) == b"queued":
             await self._ring(record.run_id, record.queue, record.agent)
 
-    async def conclude(self, record: RunRecord, end: End) -> None:
-        """End a run whose log is not what the attempt has written, or is gone altogether."""
+    async def conclude(self, record: RunRecord, end: End) -> bool:
+        """End a run whose log is not what the attempt has written, or is gone; False if others did before."""
         retention_ms = self._settings.retention_ms
-        fields = record_fields(record)
-        if not await self.work(bury(record, end, retention_ms=retention_ms, fields=fields)):
-            await self.work(conclude(record.run_id, end, retention_ms=retention_ms, is_idle=False))
+        if await self.work(bury(record, end, retention_ms=retention_ms, fields=record_fields(record))):
+            return True
+        ended: list[RunRecord] = []
+        await self.work(conclude(record.run_id, end, retention_ms=retention_ms, is_idle=False, on_end=ended.append))
+        return bool(ended)
 
     async def retire(self, record: RunRecord) -> None:
         """Take a finished run off the lists of unfinished ones, and ring for the next one of its thread."""

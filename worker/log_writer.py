@@ -147,6 +147,7 @@ def record_fields(record: RunRecord) -> dict[str, str]:
         "queue": record.queue,
         "traceparent": record.traceparent,
         "message": record.message,
+        "losses": str(record.losses),
         "created_at": str(record.created_at),
         "queued_at": str(record.queued_at),
         "started_at": str(record.started_at),

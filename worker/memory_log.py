@@ -76,8 +76,9 @@ class MemoryLog:
     async def release(self, record: RunRecord, released: Released) -> None:
         self.change(record.run_id, state=released.state, resume_reason=released.reason)
 
-    async def conclude(self, record: RunRecord, end: End) -> None:
+    async def conclude(self, record: RunRecord, end: End) -> bool:
         self.concluded[record.run_id] = end
+        return True
 
     async def retire(self, record: RunRecord) -> None:
         """Nothing is listed here."""

@@ -202,14 +202,15 @@ class WorkerRuntime:
         await asyncio.sleep(0)
         # The next sign of life would come too late to say so: most drains are short.
         with suppress(RedisError):
-            await self._sign_of_life()
+            await patiently(self._sign_of_life, seconds=0)
         await draining
 
     async def _stop(self) -> None:
         await end(self._tasks)
         try:
-            await self._presence.leave()
-            await self._figures.send_last()
+            # No waiting for a server; but whatever a closed connection raises counts as its being away.
+            await patiently(self._presence.leave, seconds=0)
+            await patiently(self._figures.send_last, seconds=0)
         except RedisError:
             logger.warning("left without saying so", extra={"action": "redis_away"})
         await self._models.aclose()

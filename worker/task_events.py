@@ -1,4 +1,4 @@
-"""Lets Celery tell what its tasks do, for those who watch it with Flower. Off by default: it costs a connection."""
+"""Lets Celery tell what its tasks do, for those who watch it with Flower. Off by default: it costs connections."""
 
 from __future__ import annotations
 

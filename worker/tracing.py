@@ -25,7 +25,7 @@ def tracing_attempt(record: RunRecord) -> Iterator[None]:
         f"attempt {record.attempt}",
         kind=SpanKind.CONSUMER,
         place=tracing.place_of(record.traceparent),
-        attributes={**tracing.attempt_attributes(record), "outloud.queue_wait_ms": _waited_ms(record)},
+        attributes={**tracing.attempt_attributes(record), "outloud.queue_wait_ms": record.waited_ms},
         links=tracing.link_to_attempt(record.traceparent, record.run_id, record.attempt - 1),
         span_id=tracing.attempt_span_id(record.run_id, record.attempt),
     )
@@ -54,7 +54,3 @@ def _end_badly(span: Span, end: End) -> None:
     span.set_attribute("outloud.outcome", end.state)
     if end.state is RunState.FAILED:
         tracing.fail(span, end.failure.code)
-
-
-def _waited_ms(record: RunRecord) -> int:
-    return max(0, record.claimed_at - max(record.queued_at, record.ready_at))

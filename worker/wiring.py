@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol, cast
@@ -65,6 +65,11 @@ async def check_wiring(registry: AgentRegistry, store: ReadableStore, create: Cr
         limits = EngineLimits(run_timeout=CHECK_SECONDS, approval=CHECK_SECONDS)
         engine = ExecutionEngine(parts, store, limits=limits, redactor=Redactor())
         return [Wiring(agent.name, await _check(agent, engine, store, create, ran)) for agent in registry]
+
+
+def problems_of(found: Sequence[Wiring]) -> list[str]:
+    """Name what is wrong with which agent."""
+    return [f"{agent}: {problem}" for agent, problems in found for problem in problems]
 
 
 async def quick_check(registry: AgentRegistry) -> list[Wiring]:

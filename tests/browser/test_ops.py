@@ -220,7 +220,20 @@ def test_a_narrow_page_shows_lines_as_cards_and_needs_no_sideways_scrolling(
     row = line(page, "runs", run_id)
     expect(row.get_by_role("button", name="Stop")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    row.get_by_role("link").click()
+    steps = page.locator("#sheet .steps")
+    expect(steps.locator("tbody tr").first).to_be_visible()
+    assert steps.evaluate("table => table.getBoundingClientRect().right") <= 390
     client.cancel(run_id)
+
+
+def test_a_server_that_repeats_its_last_look_is_not_claimed_to_tell_news(open_ops: OpenOps, operator: Operator) -> None:
+    page = open_ops()
+    told = operator.look()
+
+    page.route("**/api/ops", lambda route: route.fulfill(json=told))
+
+    expect(page.locator("#stale")).to_contain_text(re.compile(r"What you see is \d+ s old"), timeout=scaled(15_000))
 
 
 def test_news_that_are_old_are_not_claimed_to_be_new(open_ops: OpenOps, client: Client, operator: Operator) -> None:

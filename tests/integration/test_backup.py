@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import redis
 
 from tests.support import runs
 from worker.__main__ import main
+from worker.backup import restore
 from worker.backup_file import BackupError, Entry, Header, read, write
 from worker.contract import keys
 
@@ -49,6 +51,30 @@ def test_what_belongs_to_processes_is_not_taken(store: redis.Redis, file: Path) 
         *(keys.run(runs.RUN), keys.tool_result(runs.RUN, "c1")),
         *(keys.thread_queue(runs.THREAD), keys.user_live(runs.USER), keys.RUNS_LIVE),
     }
+
+
+def test_what_a_run_or_a_list_of_files_names_is_taken_though_it_came_while_the_keys_were_looked_through(
+    store: redis.Redis, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.accept(store)
+    store.hset(keys.user_files(runs.USER), "file_0", "{}")
+    look, result, content = redis.Redis.scan_iter, keys.tool_result(runs.RUN, "c1"), keys.user_file(runs.USER, "file_1")
+
+    def look_slowly(client: redis.Redis, *args: Any, **options: Any) -> Iterator[bytes]:
+        """A worker writes a step with a large result, and a file, when a part of the keys has been named."""
+        named: Any = list(look(client, *args, **options))
+        if not store.exists(result):
+            store.set(result, "large")
+            store.hset(keys.journal(runs.RUN), "c1", "stored")
+            store.set(content, "x")
+            store.hset(keys.user_files(runs.USER), "file_1", "{}")
+        yield from named
+
+    monkeypatch.setattr(redis.Redis, "scan_iter", look_slowly)
+    assert main(["backup", str(file)]) == 0
+
+    taken = {entry.key.decode() for entry in read(file)}
+    assert {keys.journal(runs.RUN), result, keys.user_files(runs.USER), content} <= taken
 
 
 def test_life_times_go_on_where_they_were(store: redis.Redis, file: Path) -> None:
@@ -175,3 +201,72 @@ def test_a_store_that_cannot_be_reached_leaves_no_file(
     assert main(["backup", str(file)]) == 1
     assert capsys.readouterr().err
     assert list(file.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "key", [b"catalogue", b"agent.default", b"someone:elses", b"user:{\xff}:files", b"{run_1}:else"]
+)
+@pytest.mark.parametrize("options", [[], ["--replace"]])
+def test_a_key_that_no_backup_takes_is_refused_before_anything_is_written(
+    store: redis.Redis, file: Path, key: bytes, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.set("user:{u}:file:1", "x")
+    dump = bytes(store.dump("user:{u}:file:1") or b"")
+    store.flushall()
+    write(file, Header(at=1, server="x"), [Entry(b"user:{u}:file:1", 0, dump), Entry(key, 0, dump)])
+
+    assert main(["restore", *options, str(file)]) != 0
+
+    assert "is broken" in "".join(capsys.readouterr())
+    assert contents(store) == {}
+
+
+@pytest.mark.parametrize(
+    "fields", [{"state": "running"}, {"state": "running", "created_at": "x", "user_id": "u"}, None]
+)
+def test_a_record_without_its_fields_is_refused_before_anything_is_written(
+    store: redis.Redis, file: Path, fields: dict[Any, Any] | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.set("user:{u}:file:1", "x")
+    other = bytes(store.dump("user:{u}:file:1") or b"")
+    if fields:
+        store.hset("record", mapping=fields)
+    dump = bytes(store.dump("record") or b"") or other
+    store.flushall()
+    key = keys.run(runs.RUN).encode()
+    write(file, Header(at=1, server="x"), [Entry(b"user:{u}:file:1", 0, other), Entry(key, 0, dump)])
+
+    assert main(["restore", "--replace", str(file)]) != 0
+
+    assert "is broken" in "".join(capsys.readouterr())
+    assert contents(store) == {}
+
+
+def test_looking_through_a_file_keeps_no_dumps(store: redis.Redis, file: Path) -> None:
+    size = 2_000_000
+    content = (Entry(f"user:{{u}}:file:{at}".encode(), 0, bytes(size)) for at in range(40))
+    write(file, Header(at=1, server="x"), content)
+    store.set("user:{u}:file:1", "x")
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(BackupError, match="in this store already"):
+            restore(store, file)
+        assert tracemalloc.get_traced_memory()[1] < 8 * size
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_lies_where_a_file_is_written_is_not_followed_and_its_mode_not_kept(tmp_path: Path) -> None:
+    file, other, part = tmp_path / "a.backup", tmp_path / "other", tmp_path / "a.backup.part"
+    other.write_text("mine")
+    part.symlink_to(other)
+    write(file, Header(at=1, server="x"), [])
+
+    assert other.read_text() == "mine"
+    assert not file.is_symlink()
+    file.unlink()
+    part.write_text("left")
+    part.chmod(0o666)
+    write(file, Header(at=1, server="x"), [])
+    assert file.stat().st_mode & 0o777 == 0o600

@@ -182,6 +182,18 @@ def test_another_users_run_looks_like_an_absent_one(relay: RelayServer, run: Run
     assert json.loads(answers[0][2])["error"]["code"] == "not_found"
 
 
+def test_a_stream_that_was_refused_is_counted_as_that_and_not_as_cut(relay: RelayServer, run: RunWriter) -> None:
+    before = relay.state()["closed"]
+
+    with Stream(relay, run.run_id, user="usr_thief") as stream:
+        assert stream.response.status == 404
+        stream.response.read()
+
+    wait_until(lambda: relay.state()["closed"] != before)
+    name = "event_stream 4404"
+    assert relay.state()["closed"] == {**before, name: before.get(name, 0) + 1}
+
+
 def test_too_many_connections_of_a_user_are_refused(relay: RelayServer, run: RunWriter) -> None:
     streams = [Stream(relay, run.run_id) for _ in range(RelayLimits().sockets_per_user)]
 

@@ -170,6 +170,7 @@ def test_a_killed_worker_is_told_with_its_run_and_how_long_it_is_silent(
     assert (run["hold"], run["worker"], run["lease_left_ms"]) == ("lapsed", "w1", 0)
     assert 12_000 <= run["silent_ms"] < 14_000
     assert told["totals"]["without_worker"] == 1
+    assert (told["workers_total"], told["workers_present"]) == (2, 1)
     gone, alive = told["workers"]
     assert (gone["worker_id"], gone["life"], gone["holds"]) == ("w1", "gone", 1)
     assert 16_000 <= gone["silent_ms"] < 18_000
@@ -274,7 +275,7 @@ def test_a_run_is_taken_from_its_worker_and_another_one_goes_on(
     assert rings(redis_client) == [run_id, run_id]
     assert hanging.renew() == ["lost"]
     assert hanging.think()[0] == "finished"
-    assert hanging.claim() == "later"
+    assert hanging.claim() == "shunned"
     other = StoryWriter(bytes_client, run_id, worker_id="w2")
     assert other.claim() == "ok"
     assert other.attempt == 2

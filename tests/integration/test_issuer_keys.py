@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from flask import Request
+from jwt import PyJWK
 from werkzeug.test import EnvironBuilder
 
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, claims, ec_key, forged, rsa_key, running_issuer, signed
@@ -156,3 +159,21 @@ def test_reading_ends_with_its_os_thread(issuer: Issuer) -> None:
     IssuerKeys(issuer.url).find("k")
 
     wait_until(lambda: "issuer-keys" not in {thread.name for thread in threading.enumerate()})
+
+
+@pytest.mark.parametrize("error", [NotImplementedError, UnsupportedAlgorithm, AttributeError])
+def test_a_key_that_a_library_stumbles_over_hides_no_other(
+    issuer: Issuer, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = issuer.add("good", rsa_key())
+    issuer.add("odd", rsa_key())
+
+    class Stumbling(PyJWK):
+        def __init__(self, one: dict[str, Any]) -> None:
+            if one["kid"] == "odd":
+                raise error("odd")
+            super().__init__(one)
+
+    monkeypatch.setattr(keys, "PyJWK", Stumbling)
+
+    assert way_of(issuer).identify(request(signed(claims(), good, key_id="good"))) is not None

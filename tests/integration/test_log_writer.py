@@ -214,7 +214,11 @@ async def test_a_last_event_that_the_server_has_lost_before_it_was_answered_is_w
 async def test_a_record_that_was_lost_soon_after_the_run_began_is_made_anew(
     log: RunLog, bytes_client: sync_redis.Redis
 ) -> None:
-    record, writer = await begun(log, bytes_client)
+    create(bytes_client)
+    change(bytes_client, losses=2)
+    record = await claimed(log)
+    writer = log.writer(record)
+    await writer.append(started(record))
     await writer.append(thought(record, "a"))
     seen = raw_log(bytes_client)
     forget(bytes_client, RUN)
@@ -226,6 +230,8 @@ async def test_a_record_that_was_lost_soon_after_the_run_began_is_made_anew(
     after = read(bytes_client)
     assert (after.user_id, after.thread_id, after.message) == (record.user_id, record.thread_id, record.message)
     assert (after.created_at, after.started_at) == (record.created_at, record.started_at)
+    # Else a run that ends every server it meets would be tried for ever.
+    assert after.losses == 2
 
 
 async def test_two_rollbacks_one_after_another_are_both_made_up_for(
@@ -279,7 +285,9 @@ async def test_a_run_that_was_ended_while_the_server_had_lost_the_attempt_stays_
 ) -> None:
     record, writer = await begun(log, bytes_client)
     forget(bytes_client, RUN)
-    await log.conclude(record, LOG_LOST)
+    assert await log.conclude(record, LOG_LOST)
+    # Who comes second has not ended it, and must not count it as ended.
+    assert not await log.conclude(record, LOG_LOST)
 
     with pytest.raises(AttemptLost, match="finished"):
         await writer.append(thought(record, "a"))
@@ -354,7 +362,7 @@ async def test_a_run_that_cannot_be_had_back_ends_visibly(
     with pytest.raises(LogLost):
         await writer.append(thought(record, "c"))
 
-    await log.conclude(record, LOG_LOST)
+    assert await log.conclude(record, LOG_LOST)
 
     events = story(bytes_client)
     assert_whole_story(events)

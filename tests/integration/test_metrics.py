@@ -35,6 +35,8 @@ def browser(app: Flask) -> FlaskClient:
 
 
 def ask(browser: FlaskClient) -> Figures:
+    """Look anew, as who asks every few seconds does."""
+    browser.application.extensions["metrics"].forget()
     answer = browser.get("/metrics")
     assert answer.status_code == 200
     return Figures(answer.text)
@@ -83,6 +85,19 @@ def test_runs_are_counted_by_state_and_queue(browser: FlaskClient, redis_client:
     assert 2 <= figures.value("outloud_queue_age_seconds", queue="default") < 9
     assert 9 <= figures.value("outloud_oldest_unfinished_run_seconds") < 30
     assert figures.value("outloud_runs_without_worker") == 0
+
+
+def test_a_run_that_may_not_be_taken_yet_does_not_wait_for_a_worker(
+    browser: FlaskClient, redis_client: redis.Redis
+) -> None:
+    now = server_ms(redis_client)
+    put_run(redis_client, "run_a", "queued", age_ms=60_000, queue="slow", ready_at=now - 5_000)
+    put_run(redis_client, "run_b", "queued", age_ms=60_000, ready_at=now + 60_000)
+
+    figures = ask(browser)
+
+    assert 5 <= figures.value("outloud_queue_age_seconds", queue="slow") < 30
+    assert figures.value("outloud_queue_age_seconds", queue="default") == 0
 
 
 def test_a_run_whose_worker_is_silent_is_told_of_before_and_after_its_lease_has_lapsed(
@@ -200,3 +215,13 @@ def test_one_look_at_a_long_queue_takes_no_time(browser: FlaskClient, redis_clie
 
     assert ask(browser).value("outloud_runs_unfinished", state="queued") == 1_000
     assert time.perf_counter() - began_at < 2
+
+
+def test_all_who_ask_in_one_second_share_a_look(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[None] = []
+    monkeypatch.setattr("web.metrics.read_system", lambda *_: looks.append(None))
+
+    for _ in range(20):
+        assert browser.get("/metrics").status_code == 200
+
+    assert 1 <= len(looks) < 10

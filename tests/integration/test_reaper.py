@@ -23,6 +23,7 @@ from tests.support.runs import (
 )
 from tests.support.story import assert_whole_story, tool_calls, types
 from tests.support.sweeping import RETENTION_MS, Hand, hand_of, sweep_settings
+from tests.support.tracing import Recorder
 from tests.support.waiting import wait_until_async
 from tests.support.web import CATALOGUE, StoryWriter, waiting_writer
 from web.stores.client import run_script
@@ -38,7 +39,8 @@ from worker.contract.events import (
     ApprovalResolved,
 )
 from worker.contract.run import RunState
-from worker.reaping.ending import conclude
+from worker.reaping.asks import Work
+from worker.reaping.ending import conclude, tell_of_wait
 from worker.reaping.sweep import sweep
 
 
@@ -216,6 +218,17 @@ async def test_a_run_that_nobody_could_be_told_of_before_has_a_whole_story_all_t
 
     assert failure_code(client) == "no_worker"
     assert types(story(client)) == ["agent_started", "agent_failed"]
+
+
+async def test_a_wait_is_not_told_of_a_run_that_was_taken_since_it_was_looked_at(
+    hand: Hand, client: redis.Redis
+) -> None:
+    accept(client)
+    waiting = read(client)
+    assert await hand.do(tell_of_wait(waiting, retention_ms=RETENTION_MS))
+    begun(client, "run_b", thread_id="thr_b")
+
+    assert not await hand.do(tell_of_wait(read(client, "run_b"), retention_ms=RETENTION_MS))
 
 
 async def test_a_run_that_was_told_of_waiting_is_begun_once(hand: Hand, client: redis.Redis) -> None:
@@ -497,6 +510,33 @@ async def test_a_run_that_has_gone_on_since_it_was_judged_is_left_alone(hand: Ha
     assert len(story(client)) == 1
     await hand.do(conclude(RUN, end, retention_ms=RETENTION_MS, is_idle=False, seen=read(client)))
     assert_whole_story(story(client))
+
+
+async def test_an_attempt_that_ended_after_all_is_not_shown_as_torn(
+    hand: Hand, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder(monkeypatch)
+    monkeypatch.setattr("worker.reaping.sweep.is_traced", lambda traceparent: True)
+    writer = begun(client)
+    lapse(client)
+    change(client, losses=2)
+
+    def meanwhile() -> Work[bool]:
+        """The worker comes back between the reaper's look and its script."""
+        work, answer = sweep(sweep_settings()), None
+        while True:
+            try:
+                ask = work.send(answer)
+            except StopIteration as done:
+                return bool(done.value)
+            if isinstance(ask, scripts.ScriptCall) and ask.script == scripts.load("tell"):
+                writer.complete()
+            answer = yield ask
+
+    await hand.do(meanwhile())
+
+    assert read(client).state == RunState.COMPLETED
+    assert recorder.spans == []
 
 
 async def test_a_run_that_a_worker_holds_is_not_ended_as_one_that_nobody_has(hand: Hand, client: redis.Redis) -> None:

@@ -76,6 +76,22 @@ async def test_a_run_that_is_not_due_yet_is_left_alone(log: RunLog, bytes_client
     assert await log.claim(RUN) is None
 
 
+async def test_a_worker_that_should_not_have_a_run_passes_the_bell_on(
+    client: Redis, bytes_client: sync_redis.Redis
+) -> None:
+    """Else the bell is spent, and the run waits for the reaper's next one, which may come to the same worker."""
+    create(bytes_client)
+    rung = Rung()
+    log = run_log(client, rung)
+    await claimed(log)
+    run_script(bytes_client, scripts.take_back(RUN, attempt=1, shun_ms=60_000, reason="Go on elsewhere."))
+
+    assert await log.claim(RUN) is None
+    assert rung == [RUN]
+
+    assert await run_log(client, worker_id="wrk_2").claim(RUN) is not None
+
+
 async def test_each_claim_has_a_token_of_its_own(log: RunLog, bytes_client: sync_redis.Redis) -> None:
     for run_id in ("run_a", "run_b"):
         create(bytes_client, run_id)

@@ -22,6 +22,7 @@ from web.settings import WebSettings
 from web.webhooks.courier import Courier, Pace
 from web.webhooks.webhook import MAX_TRIES
 from worker.contract import keys, scripts
+from worker.contract.connections import COURIER
 from worker.contract.events import Failure
 
 PACE = Pace(look=0.05, clear=0.05, away=0.1, post=1.0, hidden=10.0, wait_scale=0.001)
@@ -203,6 +204,19 @@ def test_an_answer_that_never_ends_is_given_up_in_time_and_holds_up_no_other(
 
     assert sorted(set(receiver.run_ids())) == sorted(run.run_id for run in runs)
     assert len(receiver.deliveries) == 4
+
+
+def test_many_outcomes_at_once_take_no_more_connections_than_the_courier_s_share(
+    start_courier: StartCourier, receiver: WebhookReceiver, redis_client: redis.Redis
+) -> None:
+    runs = [end(redis_client, RunWriter(redis_client).start()) for _ in range(8)]
+    before = {found["id"] for found in redis_client.client_list()}
+
+    start_courier()
+    wait_until(lambda: len(receiver.deliveries) == len(runs) and not listed(redis_client))
+
+    held = [found for found in redis_client.client_list() if found["id"] not in before]
+    assert len(held) <= COURIER
 
 
 def test_a_receiver_that_is_not_there_is_tried_again(

@@ -98,11 +98,32 @@ test("a look finds out that somebody has signed in, in another tab for example",
   session.look();
   await settled();
   assert.deepEqual(news, ["lost Anna", "known Anna", "found"]);
+  await pass(60_000);
+  assert.equal(asked, 2, "the page looks no more by itself");
+});
+
+test("a server that is away when the page looks does not end its looking", async () => {
+  const session = sessionOf(null);
+  answer = AWAY;
+  await pass(15_000);
+  assert.deepEqual([session.isLost, asked, news], [true, 1, []]);
+  answer = ANNA;
+  await pass(15_000);
+  assert.deepEqual([session.isLost, asked, news], [false, 2, ["known Anna", "found"]]);
+});
+
+test("a page that is come back to is not left to somebody who has signed in elsewhere meanwhile", async () => {
+  const session = sessionOf(ANNA);
+  answer = BERT;
   session.look();
   await settled();
-  assert.equal(asked, 2, "while all is well there is nothing to look for");
-  await pass(60_000);
-  assert.equal(asked, 2, "nor does the page look again by itself");
+  assert.deepEqual([asked, news], [1, ["other"]]);
+});
+
+test("a page of an anonymous visitor asks nothing when it is come back to", async () => {
+  sessionOf(STRANGER).look();
+  await settled();
+  assert.deepEqual([asked, news], [0, []]);
 });
 
 test("a hidden page does not ask", async () => {

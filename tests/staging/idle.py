@@ -20,7 +20,7 @@ class IdleSocket:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._client = target.new_user()
-        self._thread = threading.Thread(target=self._listen, name="idle socket", daemon=True)
+        self._os_thread = threading.Thread(target=self._listen, name="idle socket", daemon=True)
         self._is_over = threading.Event()
         self._opened_at = 0.0
         self.heartbeats = 0
@@ -28,14 +28,14 @@ class IdleSocket:
         self.closed_by = ""
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._os_thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_over.set()
-        self._thread.join()
+        self._os_thread.join()
         self._client.close()
 
     @property

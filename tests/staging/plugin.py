@@ -53,10 +53,10 @@ class StagingPlugin:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take what a test came to; one that fails twice (itself and its fixtures) is there once."""
+        """Take what a test came to; one that was skipped has proved nothing."""
         self._seconds[report.nodeid] = self._seconds.get(report.nodeid, 0.0) + report.duration
         is_end = report.when == "teardown"
-        if report.failed:
+        if report.failed or report.skipped:
             self._add(report, str(report.longrepr))
         elif is_end and not any(check.statement == _statement(report.nodeid) for check in self._report.checks):
             self._add(report, "")

@@ -41,8 +41,6 @@ _PLATFORM_ONLY = tuple(
 
 _OPTIONS = (
     *("-v", "--no-header", "--tb=short", "-p", "no:cacheprovider"),
-    # The other method would end this process, and leave the platform behind.
-    *("-o", "timeout_method=signal"),
     # pytest runs inside of us, so some of its plugins are imported already.
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )

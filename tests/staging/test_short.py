@@ -115,9 +115,7 @@ def test_a_message_is_answered_by_the_copy_and_not_by_the_checkout(platform: Pla
         assert Path(f"/proc/{member.process.pid}/cwd").readlink() == platform.artefact.directory
 
 
-def test_a_process_has_the_variables_of_a_platform_and_none_of_the_developers(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_has_the_variables_of_a_platform_and_none_of_the_developers(platform: Platform) -> None:
     found = Path(f"/proc/{platform.formation.member('web.1').process.pid}/environ").read_text().split("\0")
 
     names = {entry.partition("=")[0] for entry in found if entry}

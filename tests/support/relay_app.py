@@ -18,13 +18,16 @@ from web import sockets
 from web.relay.limits import RelayLimits
 from web.relay.relay import Relay
 from worker.contract.environment import Environment
+from worker.contract.meters import Meters
+from worker.contract.metrics import CLOSES
 
 
 def create_app() -> Flask:
     """Make the application from the environment: REDIS_URL, RELAY_LIMITS, WEB_ORIGINS."""
     app = Flask(__name__)
     limits = RelayLimits(**json.loads(os.environ.get("RELAY_LIMITS", "{}")))
-    relay = Relay(Environment(os.environ).redis_url(), limits=limits)
+    meters = Meters()
+    relay = Relay(Environment(os.environ).redis_url(), limits=limits, meters=meters)
     origins = frozenset(os.environ.get("WEB_ORIGINS", "").split())
     sockets.register(app, relay, identify=find_visitor, allowed_origins=origins)
 
@@ -44,6 +47,7 @@ def create_app() -> Flask:
         return {
             "viewers": relay.viewers,
             "is_listening": relay.is_listening,
+            "closed": {" ".join(labels): count for labels, count in meters.snapshot().counters.get(CLOSES.name, [])},
             "os_threads": threading.active_count(),
             "pid": os.getpid(),
         }

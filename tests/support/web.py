@@ -111,7 +111,7 @@ class StoryWriter:
             self.run_id, worker_id=self.worker_id, token=token, lease_ms=lease_ms, silence_ms=silence_ms
         )
         word, *rest = run_script(self._client, call)
-        if rest:
+        if word == b"ok":
             record = decode_run(self.run_id, dict(zip(rest[0][::2], rest[0][1::2], strict=True)))
             self.attempt, self.token, self.base_seq, self.number = record.attempt, token, record.last_seq, 0
         return str(_plain(word))

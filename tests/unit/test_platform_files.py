@@ -102,6 +102,9 @@ def test_a_secret_is_made_by_the_platform_or_asked_for() -> None:
 
     assert heroku()["env"]["SECRET_KEY"]["generator"] == "secret"
     assert {"key": "SECRET_KEY", "generateValue": True} in group["envVars"]
+    # Else anybody could read the figures.
+    assert heroku()["env"]["METRICS_TOKEN"]["generator"] == "secret"
+    assert {"key": "METRICS_TOKEN", "generateValue": True} in group["envVars"]
     assert compose()["web"]["environment"]["SECRET_KEY"].startswith("${SECRET_KEY:?")
 
 
@@ -175,3 +178,11 @@ def test_the_documentation_has_a_section_for_each_platform() -> None:
     headings = re.findall(r"^## (.*)$", text("docs/deploy.md"), re.MULTILINE)
 
     assert {"Heroku", "Render", "Railway", "Fly", "Dokku", "Docker Compose", "Own server"} <= set(headings)
+
+
+def test_who_asks_is_found_behind_the_proxies_of_each_platform() -> None:
+    [group] = yaml.safe_load(text("render.yaml"))["envVarGroups"]
+
+    assert fly()["env"]["TRUSTED_PROXIES"] == "2"
+    assert {"key": "TRUSTED_PROXIES", "value": "2"} in group["envVars"]
+    assert "TRUSTED_PROXIES" not in heroku()["env"]

@@ -14,7 +14,8 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from web.figures.exposition import Exposition
-from web.stores.client import run_commands
+from web.stores.client import run_commands, to_ms
+from web.stores.runs import read_row
 from worker.contract import keys
 from worker.contract.commands import DEFAULT_QUEUE_NAME
 from worker.contract.errors import DecodeError
@@ -32,7 +33,7 @@ from worker.contract.metrics import (
     RUNS_WITHOUT_WORKER,
     WORKERS,
 )
-from worker.contract.run import RunRecord, RunState, decode_run
+from worker.contract.run import RunRecord, RunState
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def read_system(client: Redis, exposition: Exposition, own: Sequence[Command]) -
         ("ZRANGE", keys.RUNS_LIVE, 0, 0, "WITHSCORES"),
     ]
     *_, time, processes, listed, run_ids, oldest = run_commands(client, [*own, *first])
-    now = _ms(time)
+    now = to_ms(time)
     names = sorted(name.decode() for name in processes)
     second: list[Command] = [("ZCOUNT", keys.WORKERS, now - keys.WORKER_SILENCE_MS, "+inf")]
     for name in names:
@@ -71,8 +72,9 @@ def read_system(client: Redis, exposition: Exposition, own: Sequence[Command]) -
     exposition.set(RUNS_UNREAD, max(0, listed - len(run_ids)))
     exposition.set(OLDEST_RUN, _age(now, int(oldest[0][1])) if oldest else 0)
     gone = _show_processes(exposition, names, rest)
-    records = map(_record, run_ids, rest[2 * len(names) :])
-    show_runs(exposition, [record for record in records if record is not None], now)
+    rows = zip(run_ids, rest[2 * len(names) :], strict=True)
+    records = [read_row(run_id.decode(), _FIELDS, row) for run_id, row in rows]
+    show_runs(exposition, [record for record in records if record is not None and not record.is_finished], now)
     _show_memory(client, exposition)
     if gone:
         # One that comes back puts itself on the list again.
@@ -91,7 +93,7 @@ def show_runs(exposition: Exposition, records: Sequence[RunRecord], now: int) ->
         is_running = record.state is RunState.RUNNING
         if record.state is RunState.QUEUED:
             queue = _queue_of(record)
-            waits[queue] = max(waits[queue], _age(now, record.queued_at))
+            waits[queue] = max(waits[queue], _age(now, max(record.queued_at, record.ready_at)))
         if is_running or record.is_left_alone:
             silences.append(_age(now, record.heard_at or now))
         without_worker += record.is_left_alone or (is_running and now >= record.lease_until)
@@ -134,22 +136,8 @@ def _show_memory(client: Redis, exposition: Exposition) -> None:
     exposition.set(REDIS_MEMORY_LIMIT, memory.get("maxmemory", 0))
 
 
-def _record(run_id: bytes, row: Sequence[bytes | None]) -> RunRecord | None:
-    fields = {name.encode(): value for name, value in zip(_FIELDS, row, strict=True) if value is not None}
-    try:
-        record = decode_run(run_id.decode(), {**fields, b"message": b""}) if fields else None
-    except DecodeError:
-        return None
-    return record if record is not None and not record.is_finished else None
-
-
 def _queue_of(record: RunRecord) -> str:
     return record.queue or DEFAULT_QUEUE_NAME
-
-
-def _ms(time: tuple[int, int]) -> int:
-    seconds, microseconds = time
-    return int(seconds) * 1000 + int(microseconds) // 1000
 
 
 def _age(now: int, moment: int) -> float:

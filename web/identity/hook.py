@@ -8,13 +8,10 @@ from collections.abc import Set as AbstractSet
 
 from flask import Request
 
-from web.identity.user import SignedIn, User, user_of
+from web.identity.user import LAST_SECOND, SignedIn, User, user_of
 from worker.contract.environment import SettingsError
 
 SignIn = Callable[[Request], str | SignedIn | None]
-
-#: The year 5138. What is larger was meant as milliseconds, and would never end.
-_LAST_SECOND = 1e11
 
 
 class Hook:
@@ -39,7 +36,7 @@ class Hook:
             found = SignedIn(found)
         if not isinstance(found, SignedIn):
             raise TypeError(f"{self._path} returned a {type(found).__name__}; expected a text, a SignedIn or None")
-        if found.expires_at is not None and found.expires_at > _LAST_SECOND:
+        if found.expires_at is not None and found.expires_at > LAST_SECOND:
             raise ValueError(f"{self._path} returned an expires_at of {found.expires_at}; expected Unix seconds")
         return user_of(found, operators=self._operators)
 

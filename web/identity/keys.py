@@ -16,7 +16,6 @@ from typing import Any
 import httpx2
 import msgspec
 from jwt import PyJWK
-from jwt.exceptions import PyJWTError
 
 from web.errors import Unavailable
 
@@ -105,7 +104,7 @@ class IssuerKeys:
                 raise ValueError("no usable key")
             self._keys = keys
             self._read_at = time.monotonic()
-        except (httpx2.HTTPError, httpx2.InvalidURL, msgspec.DecodeError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever an issuer answers, the keys that are known stay
             # The address may hold a token, and the error the address.
             facts = {"action": "issuer_keys_unread", "reason": type(error).__name__, "kept": len(self._keys)}
             logger.warning("issuer's keys not read", extra=facts)
@@ -149,7 +148,8 @@ def _usable(found: Any) -> dict[str, Any]:
 def _parse(one: dict[str, Any]) -> Any:
     try:
         key = PyJWK(one)
-    except (PyJWTError, ValueError, TypeError, KeyError):
+    except Exception as error:  # noqa: BLE001 - of what others write anything may be odd, and the rest must count
+        logger.debug("issuer's key passed over", extra={"reason": type(error).__name__})
         return None
     # PyJWT would take RS256 for the only algorithm of an RSA key that names none.
     return key if "alg" in one else key.key

@@ -17,6 +17,7 @@ from ipaddress import IPv6Address, ip_address
 from flask import Request
 
 from web.errors import LimitReached
+from web.identity.proxy import plain
 from web.identity.user import User, readable, user_id_of
 from worker.contract.environment import Secret
 
@@ -102,10 +103,17 @@ class Guesses:
 def _address_of(request: Request) -> str:
     text = request.remote_addr or ""
     try:
-        address = ip_address(text)
+        address = plain(ip_address(_without_port(text)))
     except ValueError:
         return text[:50]
     if isinstance(address, IPv6Address):
         # One customer has them all.
         return f"{IPv6Address(int(address) >> (128 - _IPV6_NETWORK_BITS) << (128 - _IPV6_NETWORK_BITS))}/64"
     return str(address)
+
+
+def _without_port(text: str) -> str:
+    """Some proxies write `198.51.100.7:5678` or `[2001:db8::1]:5678`: with each port a guesser would begin anew."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text

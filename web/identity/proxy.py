@@ -46,7 +46,7 @@ class ProxyHeader:
             address = ip_address(_peer(request))
         except ValueError:
             return False
-        return any(_plain(address) in network for network in self._settings.networks)
+        return any(plain(address) in network for network in self._settings.networks)
 
 
 def _peer(request: Request) -> str:
@@ -55,7 +55,7 @@ def _peer(request: Request) -> str:
     return str(seen.get("REMOTE_ADDR") or "")
 
 
-def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+def plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """A socket that listens on `[::]` calls IPv4 peers `::ffff:10.0.0.1`."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped or address

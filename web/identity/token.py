@@ -12,7 +12,7 @@ from flask import Request
 from jwt.exceptions import PyJWTError
 
 from web.identity.keys import IssuerKeys, UnknownKey
-from web.identity.user import SignedIn, User, user_of
+from web.identity.user import LAST_SECOND, SignedIn, User, user_of
 from web.token_settings import TokenSettings
 
 logger = logging.getLogger(__name__)
@@ -21,8 +21,6 @@ logger = logging.getLogger(__name__)
 _MAX_CHARACTERS = 8192
 #: What issuers call the name for people, the best first. None of them decides anything.
 _SHOWN_CLAIMS = ("name", "preferred_username", "email")
-#: The year 5138. Beyond it, a time is a mistake.
-_LAST_SECOND = 1e11
 
 
 class Token:
@@ -78,7 +76,7 @@ class Token:
     def _read(self, claims: dict[str, Any]) -> User | None:
         settings = self._settings
         name = claims[settings.user_claim]
-        if not isinstance(name, str) or not 0 <= claims["exp"] < _LAST_SECOND:
+        if not isinstance(name, str) or not 0 <= claims["exp"] < LAST_SECOND:
             raise TypeError
         shown = (claims.get(claim) for claim in _SHOWN_CLAIMS)
         found = SignedIn(

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 #: For people to read; longer ones only fill the page.
 _NAME_CHARACTERS = 200
+#: The year 5138. A larger time was meant as milliseconds, or is a mistake, and would never end.
+LAST_SECOND = 1e11
 
 
 class User(NamedTuple):

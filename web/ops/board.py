@@ -10,16 +10,18 @@ from typing import Any
 import msgspec
 from redis import Redis
 
+from web.figures.kept import Kept
 from web.ops import failures, fleet, live
 from web.ops.failures import FailedRun
 from web.ops.fleet import Worker
 from web.ops.hour import MINUTE_MS, MINUTES, Hour, look_back
-from web.ops.kept import Kept
 from web.ops.live import LiveRun, Totals
+from web.stores.client import to_ms
+from web.stores.runs import read_row
 from worker.contract import codec, keys
 from worker.contract.ended import MAX_ENDED, EndedRun, read_entry
 from worker.contract.errors import DecodeError
-from worker.contract.run import RunRecord, decode_run
+from worker.contract.run import RunRecord
 
 #: Lines of one answer; the totals count all.
 MAX_RUNS = 200
@@ -43,6 +45,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     runs_total: int
     workers: list[Worker]
     workers_total: int
+    #: How many of them give signs of life, as `/metrics` counts them.
+    workers_present: int
     failures: list[FailedRun]
     failures_total: int
 
@@ -70,8 +74,7 @@ class Board:
 
     def now(self) -> int:
         """Give the server's time in Unix milliseconds: leases are measured by it."""
-        seconds, microseconds = self._client.time()
-        return int(seconds) * 1000 + int(microseconds) // 1000
+        return to_ms(self._client.time())
 
     def show(self, record: RunRecord) -> LiveRun:
         """Show one run, whether or not it has ended."""
@@ -99,6 +102,7 @@ class Board:
             runs_total=len(runs),
             workers=workers[:MAX_WORKERS],
             workers_total=len(workers),
+            workers_present=sum(worker.life != "gone" for worker in workers),
             failures=failed,
             failures_total=failed_total,
         )
@@ -116,10 +120,8 @@ class Board:
                 pipe.hmget(keys.run(run_id), *fields)
             rows = pipe.execute()
         for run_id, row in zip(run_ids, rows, strict=True):
-            found = {name.encode(): value for name, value in zip(fields, row, strict=True) if value is not None}
-            with suppress(DecodeError):
-                if found:
-                    yield decode_run(run_id, {**found, b"message": b""})
+            if (record := read_row(run_id, fields, row)) is not None:
+                yield record
 
     def _workers(self, now: int, holds: Counter[str]) -> list[Worker]:
         listed: Any = self._client.zrange(keys.WORKERS, 0, -1, withscores=True)

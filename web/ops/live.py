@@ -62,7 +62,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     running: int
     #: For a person's decision.
     waiting: int
-    #: Of those that run: how many have a worker that is silent or lost.
+    #: Begun by a worker and held by nobody: the lease has lapsed, or they are back in the queue. As `/metrics` has it.
     without_worker: int
     stopping: int
     #: Of those that wait for a worker, the longest wait; 0 when none does.
@@ -105,7 +105,7 @@ def count(runs: Iterable[LiveRun]) -> Totals:
         queued=states[RunState.QUEUED],
         running=states[RunState.RUNNING],
         waiting=states[RunState.WAITING],
-        without_worker=sum(run.hold in ("silent", "lapsed") for run in runs),
+        without_worker=sum(run.hold == "lapsed" or _is_left_alone(run) for run in runs),
         stopping=sum(bool(run.stopping_by) for run in runs),
         oldest_wait_ms=max((run.waited_ms for run in runs), default=0),
     )
@@ -121,12 +121,16 @@ def _need(run: LiveRun) -> int:
         return 0
     if run.hold == "silent":
         return 1
-    # A worker was lost over it or gave it back, and it waits for the next one.
-    if run.state == RunState.QUEUED and run.silent_ms:
+    if _is_left_alone(run):
         return 2
     if run.stopping_by:
         return 3
     return {RunState.RUNNING: 4, RunState.QUEUED: 5}.get(RunState(run.state), 6)
+
+
+def _is_left_alone(run: LiveRun) -> bool:
+    """Whether a worker was lost over it or gave it back, and it waits for the next one."""
+    return run.state == RunState.QUEUED and run.silent_ms > 0
 
 
 def _silent_ms(record: RunRecord, *, now: int, lease_ms: int) -> int:

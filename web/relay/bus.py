@@ -1,22 +1,22 @@
 """The process's one subscriber connection to Redis, on the relay's event loop.
 
-Raw protocol and hiredis: redis-py's subscriber costs ten times the CPU per message. Messages are handed on in the
-batches in which they were read from the socket, so that what belongs to one run goes out in one write.
+Messages are handed on in the batches in which they were read from the socket, so that what belongs to one run goes out
+in one write.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 import hiredis
-from redis.asyncio.connection import SSLConnection, parse_url
+from redis.asyncio.connection import parse_url
 
 from web.relay.backoff import Backoff
+from web.relay.bus_connection import BusConnection, connect
 from web.relay.counts import RelayCounts
 from web.relay.errors import BusRefused, HistoryUnavailable
 from web.relay.limits import RelayLimits
@@ -64,7 +64,7 @@ class Bus:
         #: SUBSCRIBE commands whose confirmation is still to come. More than one when a channel was left and taken again
         #: at once: only the last confirmation counts.
         self._unconfirmed: Counter[bytes] = Counter()
-        self._connection: _Connection | None = None
+        self._connection: BusConnection | None = None
         self._is_confirmed = False
         self._echo = ""
 
@@ -133,8 +133,8 @@ class Bus:
         if self._connection is not None:
             self._connection.abort()
 
-    async def _connect(self) -> _Connection:
-        connection = await asyncio.wait_for(_open(self._options, self._on_replies), self._limits.redis_seconds)
+    async def _connect(self) -> BusConnection:
+        connection = await asyncio.wait_for(connect(self._options, self._on_replies), self._limits.redis_seconds)
         self._connection = connection
         if self._options.get("password"):
             credentials = [self._options.get("username"), self._options["password"]]
@@ -182,72 +182,3 @@ class Bus:
                 self._is_confirmed = True
             elif channel in self._channels:
                 self._listener.on_subscribed(channel)
-
-
-class _Connection(asyncio.Protocol):
-    """Bytes to replies, commands to bytes."""
-
-    def __init__(self, on_replies: Callable[[Iterable[Any]], None]) -> None:
-        self._reader = hiredis.Reader()
-        self._on_replies = on_replies
-        self._transport: asyncio.Transport | None = None
-        #: Done when the connection is closed; raises what closed it.
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-
-    def data_received(self, data: bytes) -> None:
-        self._reader.feed(data)
-        try:
-            self._on_replies(list(iter(self._reader.gets, False)))
-        except (BusRefused, hiredis.ProtocolError) as error:
-            self._close(BusRefused(str(error)))
-            self.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._close(ConnectionResetError(f"Redis closed the subscriber connection ({exc or 'end of stream'})"))
-
-    def send(self, *command: bytes) -> None:
-        if self._transport is not None:
-            # The stub speaks of a tuple of one.
-            self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type]
-
-    def abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
-
-    def _close(self, reason: Exception) -> None:
-        if not self.closed.done():
-            self.closed.set_exception(reason)
-
-
-async def _open(options: Mapping[str, Any], on_replies: Callable[[Iterable[Any]], None]) -> _Connection:
-    loop = asyncio.get_running_loop()
-    if path := options.get("path"):
-        _, connection = await loop.create_unix_connection(lambda: _Connection(on_replies), path)
-        return connection
-    is_tls = options.get("connection_class") is SSLConnection
-    _, connection = await loop.create_connection(
-        lambda: _Connection(on_replies),
-        options.get("host", "localhost"),
-        options.get("port", 6379),
-        ssl=_tls_context(options) if is_tls else None,
-    )
-    return connection
-
-
-def _tls_context(options: Mapping[str, Any]) -> ssl.SSLContext:
-    """Build what the address asks for, in the words of `worker.contract.redis_address`."""
-    context = ssl.create_default_context()
-    if authorities := options.get("ssl_ca_certs"):
-        # Beside those of this machine, as redis-py has it.
-        context.load_verify_locations(authorities)
-    if certificate := options.get("ssl_certfile"):
-        context.load_cert_chain(certificate, options.get("ssl_keyfile"), options.get("ssl_password"))
-    if not options.get("ssl_check_hostname", True):
-        context.check_hostname = False
-    if options.get("ssl_cert_reqs") == "none":
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

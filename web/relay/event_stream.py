@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from web.relay.follower import Follower
 from web.relay.hub import Hub
 from web.relay.limits import RelayLimits
 from web.relay.messages import CloseCode, ResetReason
 from web.relay.outlet import Outlet
 from web.relay.ring import Batch, LoggedEvent
 from web.relay.roster import Roster
-from web.relay.source import Follower
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ class EventStream(Outlet):
     def on_open(self) -> None:
         if (refusal := self._roster.enter(self, self._user_id)) is not None:
             self._hub.counts.refused(refusal.name.lower())
+            self._code = str(int(refusal))
             self._answer(_REFUSALS[refusal])
             return
         self._follower = self._hub.follow(self._run_id, user_id=self._user_id, after=self._after, sink=self)
@@ -137,9 +138,11 @@ class EventStream(Outlet):
             self._send(b"")
 
     def refuse(self, run_id: str) -> None:
+        self._code = str(int(CloseCode.NOT_FOUND))
         self._answer(_NOT_FOUND)
 
     def lose(self, run_id: str) -> None:
+        self._code = str(int(CloseCode.DONE))
         self._send(b"event: gone\ndata: %s\n\n" % msgspec.json.encode({"run_id": run_id}))
         self.finish()
 

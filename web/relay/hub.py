@@ -12,10 +12,11 @@ from web.relay.bus import Message
 from web.relay.counts import RelayCounts
 from web.relay.errors import HistoryUnavailable
 from web.relay.feed import FeedState, Read
+from web.relay.follower import Follower, Sink
 from web.relay.history import Owner, Top
 from web.relay.limits import RelayLimits
 from web.relay.ring import Page
-from web.relay.source import Follower, Sink, Source
+from web.relay.source import Source
 from worker.contract import keys
 from worker.contract.meters import Meters
 

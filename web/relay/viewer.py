@@ -8,6 +8,7 @@ import time
 from web.relay import frames
 from web.relay.backoff import between
 from web.relay.errors import MalformedMessage
+from web.relay.follower import Follower
 from web.relay.hub import Hub
 from web.relay.limits import RelayLimits
 from web.relay.messages import (
@@ -34,7 +35,6 @@ from web.relay.rate import TokenBucket
 from web.relay.receipts import Reader, Receipts
 from web.relay.ring import Batch
 from web.relay.roster import Roster
-from web.relay.source import Follower
 
 logger = logging.getLogger(__name__)
 

@@ -63,6 +63,12 @@ def run_commands(client: Redis, commands: Iterable[Sequence[str | bytes | int]])
         return list(pipe.execute())
 
 
+def to_ms(time: Any) -> int:
+    """Make Unix milliseconds of what TIME answers."""
+    seconds, microseconds = time
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
 def read_server(url: str) -> ServerFacts:
     """Ask the server what it is like, on a connection of its own.
 

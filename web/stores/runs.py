@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from redis import Redis
@@ -10,6 +11,7 @@ from web.errors import NotFound
 from web.stores.client import run_script
 from worker.contract import codec, keys, scripts
 from worker.contract.approvals import Approval, Verdict, read_approvals
+from worker.contract.errors import DecodeError
 from worker.contract.run import FINISHED_STATES, RunRecord, RunState, decode_run
 from worker.contract.scripts import TaggedDraft
 
@@ -17,6 +19,15 @@ from worker.contract.scripts import TaggedDraft
 _REQUEST_LIFE_MS = 86_400_000
 
 _KEYS_OF_A_RUN = (keys.run, keys.log, keys.journal, keys.approvals, keys.delivery)
+
+
+def read_row(run_id: str, fields: Sequence[str], row: Sequence[bytes | None]) -> RunRecord | None:
+    """Make a record of what HMGET gave for these fields, without its message; None when it is gone or unreadable."""
+    found = {name.encode(): value for name, value in zip(fields, row, strict=True) if value is not None}
+    try:
+        return decode_run(run_id, {**found, b"message": b""}) if found else None
+    except DecodeError:
+        return None
 
 
 class RunStore:

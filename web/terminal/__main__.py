@@ -61,6 +61,9 @@ def _writable(stream: TextIO | None) -> TextIO:
 
 
 def _readable(stream: TextIO | None) -> TextIO:
+    """A stream of any bytes; what is no text in its encoding is read as a replacement character."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
     return io.StringIO() if stream is None else stream
 
 

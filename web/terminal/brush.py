@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.segment import Segment, Segments
 from rich.style import Style
@@ -14,7 +15,6 @@ from web.terminal.activity import OpenTool
 from web.terminal.calls import Call
 from web.terminal.formats import format_running, one_line
 from web.terminal.lines import Answer, Footer, Item, Line, Look, Printed, Speaker, Text
-from web.terminal.markdown import SafeMarkdown
 from web.terminal.plain import Signs
 from web.terminal.text import clean
 from web.terminal.writing import Writing
@@ -110,6 +110,19 @@ class Brush:
         full = round(_BAR_CELLS * min(1.0, max(0.0, fraction)))
         done, rest = ("#", "-") if self._signs.is_ascii else ("━", "─")
         return Styled(" ").append(done * full, "cyan").append(rest * (_BAR_CELLS - full), "dim")
+
+
+class SafeMarkdown(Markdown):
+    """Markdown in which HTML is text, and links show where they lead instead of hiding it."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__(clean(markup), hyperlinks=False, code_theme="ansi_dark")
+        for token in self.parsed:
+            if token.type == "html_block":
+                token.type, token.info = "fence", ""
+            for child in token.children or ():
+                if child.type == "html_inline":
+                    child.type = "text"
 
 
 def _indented(renderable: RenderableType, cells: int) -> RenderableType:

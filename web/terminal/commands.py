@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Awaitable, Callable
 
 from web.terminal.activity import Situation
@@ -102,7 +103,8 @@ def _list(catalogue: Catalogue) -> str:
 
 def _question(text: str | None, streams: Streams) -> str:
     if text is not None and text != "-":
-        return text
+        # Python keeps bytes of an argument that are no text as halves of pairs, which no JSON can carry.
+        return os.fsencode(text).decode(errors="replace")
     if text is None and streams.keyboard.isatty():
         raise Unusable('What is the question? outloud run "…"')
     question = streams.keyboard.read().strip()

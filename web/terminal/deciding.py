@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+import os
+import termios
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TextIO
 
 from web.terminal.calls import ToolCall
 from web.terminal.client import ApprovalInfo, Client
 from web.terminal.errors import Refused, Unreachable
 from web.terminal.outputs import Output
-from web.terminal.prompt import Prompt
 from web.terminal.results import compact
 from web.terminal.text import show_unseen
 
 #: In a story that is caught up with, the decision follows at once.
 _SETTLE_SECONDS = 0.3
 _AGAIN_SECONDS = 2.0
+_YES, _NO = frozenset({"y", "yes"}), frozenset({"n", "no"})
+_READ_BYTES = 1024
 #: Somebody was faster: the event that says so is on its way.
 _TOO_LATE = frozenset({"already_decided", "expired", "run_finished", "run_stopping"})
 
@@ -103,6 +108,57 @@ class Decider:
         self._output.note("\n".join([*describe(approval), "Allow it with:", f"  {command}", "or deny it with --deny."]))
         if self._on_wait is not None:
             self._on_wait()
+
+
+class Prompt:
+    """Reads answers from a terminal.
+
+    Args:
+        keyboard: The terminal's input.
+        out: Where the question is asked.
+    """
+
+    def __init__(self, keyboard: TextIO, out: TextIO) -> None:
+        self._keyboard = keyboard.fileno()
+        self._out = out
+
+    async def ask(self, question: str) -> bool | None:
+        """Ask until the answer is yes or no; None when the input ends."""
+        # What was typed before the question could be seen is no answer to it.
+        with contextlib.suppress(termios.error):
+            termios.tcflush(self._keyboard, termios.TCIFLUSH)
+        async with self._lines() as lines:
+            while True:
+                self._out.write(f"{question} [y/n] ")
+                self._out.flush()
+                try:
+                    answer = await lines.get()
+                except asyncio.CancelledError:
+                    # It was decided elsewhere: what comes next begins a line of its own.
+                    self._out.write("\n")
+                    raise
+                if not answer:
+                    return None
+                if answer.strip().lower() in _YES | _NO:
+                    return answer.strip().lower() in _YES
+
+    @contextlib.asynccontextmanager
+    async def _lines(self) -> AsyncIterator[asyncio.Queue[str]]:
+        """What is typed, a line at a time; an empty text is the end."""
+        lines: asyncio.Queue[str] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def read() -> None:
+            try:
+                lines.put_nowait(os.read(self._keyboard, _READ_BYTES).decode(errors="replace"))
+            except OSError:
+                lines.put_nowait("")
+
+        loop.add_reader(self._keyboard, read)
+        try:
+            yield lines
+        finally:
+            loop.remove_reader(self._keyboard)
 
 
 def describe(approval: ApprovalInfo) -> list[str]:

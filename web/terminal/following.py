@@ -23,9 +23,10 @@ class News(NamedTuple):
 
 
 class Restart(NamedTuple):
-    """What was read is void; the whole story follows."""
+    """What was read is void; the whole story follows, from behind the cursor."""
 
     reason: str
+    cursor: str
 
 
 class Hole(NamedTuple):
@@ -95,7 +96,7 @@ class Place:
             self._cursor = parse_cursor(reset.cursor)
         except (CursorError, msgspec.DecodeError):
             reset, self._cursor = _Reset(), Cursor(0)
-        return Restart(reset.reason)
+        return Restart(reset.reason, self.cursor)
 
 
 class _Reset(msgspec.Struct, frozen=True):

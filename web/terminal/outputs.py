@@ -15,7 +15,7 @@ import msgspec
 from web.terminal.lines import Answer, Line, Printed
 from web.terminal.plain import PlainWriter
 from web.terminal.telling import Teller
-from web.terminal.text import clean
+from web.terminal.text import clean, escape_unseen
 from web.terminal.words import LOST
 
 
@@ -25,7 +25,7 @@ class Output(Protocol):
     def show(self, raw: bytes, printed: Sequence[Printed], teller: Teller) -> None:
         """Show an event: as it came, what it comes to, and the story behind it."""
 
-    def restart(self, run_id: str, reason: str) -> None:
+    def restart(self, run_id: str, reason: str, cursor: str) -> None:
         """Forget the run's story: it is told anew."""
 
     def gone(self, run_id: str) -> None:
@@ -80,7 +80,7 @@ class PlainOutput(_Streams):
         if text := "".join(map(self._writer.write, printed)):
             self._write(text)
 
-    def restart(self, run_id: str, reason: str) -> None:
+    def restart(self, run_id: str, reason: str, cursor: str) -> None:
         self._writer = PlainWriter(self._out.encoding or "utf-8")
         self.note(restart_words(reason))
 
@@ -92,10 +92,12 @@ class JsonOutput(_Streams):
     """Each event exactly as it was received, one a line; a reset and a loss as the WebSocket's frames say them."""
 
     def show(self, raw: bytes, printed: Sequence[Printed], teller: Teller) -> None:
-        self._write(f"{raw.decode()}\n")
+        text = raw.decode()
+        # A terminal obeys some characters that JSON leaves as they are; what reads a pipe gets the server's bytes.
+        self._write(f"{escape_unseen(text) if self._out.isatty() else text}\n")
 
-    def restart(self, run_id: str, reason: str) -> None:
-        self._frame({"op": "reset", "run_id": run_id, "reason": reason})
+    def restart(self, run_id: str, reason: str, cursor: str) -> None:
+        self._frame({"op": "reset", "run_id": run_id, "reason": reason, "cursor": cursor})
 
     def gone(self, run_id: str) -> None:
         self._frame({"op": "error", "code": "gone", "message": LOST, "run_id": run_id})
@@ -117,7 +119,7 @@ class AnswerOutput(_Streams):
             elif isinstance(item, Line) and item.is_frame and teller.outcome not in ("", "completed"):
                 self.note(". ".join(filter(None, (item.head, item.note))))
 
-    def restart(self, run_id: str, reason: str) -> None:
+    def restart(self, run_id: str, reason: str, cursor: str) -> None:
         """Nothing was said yet."""
 
     def gone(self, run_id: str) -> None:

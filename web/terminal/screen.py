@@ -60,7 +60,7 @@ class ScreenOutput:
             if not (isinstance(one.item, Line) and one.item.is_passing):
                 self._print(self._brush.draw(one))
 
-    def restart(self, run_id: str, reason: str) -> None:
+    def restart(self, run_id: str, reason: str, cursor: str) -> None:
         self._teller = Teller()
         self._brush = Brush(self._console)
         self.note(restart_words(reason))

@@ -37,11 +37,14 @@ class Settings:
         if not is_address(address):
             origin = "--server" if server else "OUTLOUD_SERVER"
             env.problems.append(f"{origin} is {address[:80]!r}; expected an address such as https://outloud.example")
+        token = env.secret("OUTLOUD_TOKEN")
+        if not all("!" <= character <= "~" for character in token.reveal()):
+            env.problems.append("OUTLOUD_TOKEN has characters that no header can carry; expected ASCII without spaces")
         state_home = env.text("XDG_STATE_HOME") or str(Path(env.text("HOME", "~")).expanduser() / ".local" / "state")
         env.check()
         return cls(
             server=address.rstrip("/"),
-            token=env.secret("OUTLOUD_TOKEN"),
+            token=token,
             state_dir=Path(state_home) / "outloud",
             verify=not insecure,
         )

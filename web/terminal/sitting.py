@@ -11,11 +11,10 @@ from web.terminal.activity import Situation
 from web.terminal.asking import Asker
 from web.terminal.attention import Attention
 from web.terminal.client import Client, RunWish
-from web.terminal.deciding import Decider
+from web.terminal.deciding import Decider, Prompt
 from web.terminal.errors import ExitCode, Refused, TerminalError, Unreachable
 from web.terminal.formats import format_duration
 from web.terminal.outputs import Output
-from web.terminal.prompt import Prompt
 from web.terminal.watching import Watcher
 from worker.contract.cursor import BEGINNING, Cursor
 

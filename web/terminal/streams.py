@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from web.terminal.activity import Situation
+from web.terminal.deciding import Prompt
 from web.terminal.outputs import AnswerOutput, JsonOutput, Output, PlainOutput
-from web.terminal.prompt import Prompt
 
 NO_RICH = "For a livelier picture: pip install 'outloud[terminal]'"
 

@@ -36,6 +36,11 @@ def show_unseen(text: str) -> str:
     return "".join(_escape(character) if _is_unseen(character) else character for character in text)
 
 
+def escape_unseen(json: str) -> str:
+    """Write invisible characters of a JSON text as its own escapes; it means the same."""
+    return "".join(_json_escape(one) if _is_unseen(one) else one for one in json)
+
+
 def _is_unseen(character: str) -> bool:
     if character in _KEPT:
         return False
@@ -46,3 +51,9 @@ def _is_unseen(character: str) -> bool:
 def _escape(character: str) -> str:
     number = ord(character)
     return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
+
+
+def _json_escape(character: str) -> str:
+    """As UTF-16 has it: JSON's escapes have four digits, so what is beyond them takes two."""
+    digits = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{digits[at : at + 4]}" for at in range(0, len(digits), 4))

@@ -98,10 +98,10 @@ class Watcher:
             match self._place.receive(message.event, message.data):
                 case News(raw=raw):
                     self._show(raw)
-                case Restart(reason=reason):
+                case Restart(reason=reason, cursor=cursor):
                     self._teller = Teller()
                     self._on_waiting([])
-                    self._output.restart(self._run_id, reason)
+                    self._output.restart(self._run_id, reason, cursor)
                 case Hole():
                     return ""
                 case Gone():

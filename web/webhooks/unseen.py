@@ -10,11 +10,14 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
 from worker.contract import codec, keys, scripts
+from worker.contract.connections import COURIER
 from worker.contract.errors import DecodeError
 from worker.contract.events import AgentFailed, Failure
 from worker.contract.run import RunRecord, RunState, decode_run
 
 _TIMEOUT_SECONDS = 2.0
+#: All of a round's commands in front, each of which may time out.
+_POOL_SECONDS = 20.0
 #: Some 10 MB of run ids; only a receiver that is away for long lets so many gather.
 _MAX_LISTED = 100_000
 
@@ -43,14 +46,18 @@ class UnseenRuns:
     """
 
     def __init__(self, redis_url: str, *, hidden_ms: int) -> None:
-        self._client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
             redis_url,
+            # A round's few commands wait for each other.
+            max_connections=COURIER,
+            timeout=_POOL_SECONDS,
             socket_timeout=_TIMEOUT_SECONDS,
             socket_connect_timeout=_TIMEOUT_SECONDS,
             # A try that was counted without our hearing of it is lost, not made twice.
             retry=Retry(NoBackoff(), 0),
             protocol=2,
         )
+        self._client: redis.asyncio.Redis = redis.asyncio.Redis.from_pool(pool)
         self._hidden_ms = hidden_ms
 
     async def take(self, *, delay_ms: int, limit: int) -> Taken:

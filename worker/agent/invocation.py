@@ -20,20 +20,20 @@ from worker.agent.errors import AgentError, DelegateFailed, EventLimitReached, L
 from worker.agent.journal import AgentStep, agent_entry, digest_of
 from worker.agent.journaling import JournalingModel
 from worker.agent.llm import run_llm_agent
-from worker.agent.metering import MeteredModel
 from worker.agent.notifier import Notifier
 from worker.agent.ports import ModelSource, Workspace
 from worker.agent.registry import AgentRegistry
 from worker.agent.results import MAX_INLINE_BYTES, to_result
 from worker.agent.steps import Steps
 from worker.agent.tool_engine import ToolExecutionEngine, ToolScope
-from worker.agent.tracing import TracedModel, note_replayed, note_retry, note_usage, tracing_agent
+from worker.agent.tracing import note_retry, note_usage, tracing_agent
+from worker.agent.watched_model import WatchedModel
 from worker.contract.clock import now_ms
 from worker.contract.codec import encode
 from worker.contract.errors import FailureCode
 from worker.contract.events import AgentCompletedData, Failure, Usage
 from worker.contract.metric import UNMETERED, Meter
-from worker.contract.metrics import MODEL_RETRIES, STEPS_REPLAYED
+from worker.contract.metrics import MODEL_RETRIES
 from worker.contract.scripts import NO_ENTRIES, Entries
 
 #: Agents that ask agents that ask agents … deeper than this are going in circles.
@@ -130,8 +130,7 @@ class AgentInvoker:
 
     def _recall(self, parent: AgentCall, step: AgentStep) -> Any:
         """Answer as the delegation was answered before."""
-        self._parts.meter.count(STEPS_REPLAYED, "agent")
-        note_replayed("invoke_agent")
+        self._steps.note_replayed("agent")
         if step.failure is not None:
             raise DelegateFailed(step.failure)
         self._add_usage(parent, step.usage or Usage())
@@ -153,15 +152,14 @@ class AgentInvoker:
         return answer.text
 
     def _model(self, call: AgentCall, context: AgentContext) -> Model:
-        models, meter = self._parts.models, self._parts.meter
+        models, meter = self._parts.models, self._steps.meter
 
         async def on_retry(words: str) -> None:
             meter.count(MODEL_RETRIES, models.label)
             note_retry()
             await context.think(words)
 
-        metered = MeteredModel(models.model(on_retry=on_retry), meter, models)
-        real = TracedModel(metered, has_tokens=not models.offline)
+        real = WatchedModel(models.model(on_retry=on_retry), meter, models)
         return JournalingModel(real, call=call, steps=self._steps, notifier=self._notifier)
 
     def _context(self, call: AgentCall, definition: AgentDefinition, task: str) -> AgentContext:

@@ -17,8 +17,6 @@ from worker.agent.calls import AgentCall
 from worker.agent.journal import ModelStep, digest_of, model_entry
 from worker.agent.notifier import Notifier
 from worker.agent.steps import Steps
-from worker.agent.tracing import note_replayed
-from worker.contract.metrics import STEPS_REPLAYED
 from worker.contract.scripts import Entries
 
 #: What makes a message what it is; the library adds times and ids of its own, which differ every time.
@@ -80,8 +78,7 @@ class JournalingModel(WrapperModel):
             return None
         if step.request != request:
             await self._steps.gate.refuse(f"{self._call.agent_name} now asks its model for something else.")
-        self._steps.meter.count(STEPS_REPLAYED, "model")
-        note_replayed("chat")
+        self._steps.note_replayed("model")
         [response] = ModelMessagesTypeAdapter.validate_json(bytes(step.response))
         return response if isinstance(response, ModelResponse) else None
 

@@ -1,22 +1,12 @@
-"""Counts what an attempt does, by standing around its event sink and its model."""
+"""Counts what becomes of runs and of their attempts' events, by standing around an attempt's event sink."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Set
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Set
 from itertools import product
-from typing import Any
 
-from pydantic_ai import RunContext
-from pydantic_ai.messages import ModelMessage, ModelResponse
-from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse
-from pydantic_ai.models.wrapper import WrapperModel
-from pydantic_ai.settings import ModelSettings
-
-from worker.agent.errors import AgentError
-from worker.agent.ports import EventSink, ModelSource
+from worker.agent.ports import EventSink
 from worker.agent.registry import AgentRegistry
 from worker.contract.clock import now_ms
 from worker.contract.closing import End
@@ -26,10 +16,6 @@ from worker.contract.metrics import (
     ATTEMPTS_ENDED,
     ATTEMPTS_STARTED,
     FIRST_EVENT_SECONDS,
-    MODEL_CALLS,
-    MODEL_FIRST_SECONDS,
-    MODEL_SECONDS,
-    MODEL_TOKENS,
     QUEUE_SECONDS,
     RUN_SECONDS,
     RUNS_ENDED,
@@ -37,10 +23,8 @@ from worker.contract.metrics import (
     TOOL_CALLS,
     WRITE_SECONDS,
 )
-from worker.contract.run import RunRecord, RunState
+from worker.contract.run import FINISHED_STATES, RunRecord, RunState
 from worker.contract.scripts import NO_ENTRIES, Ending, Entries, ToolResult
-
-_OUTCOMES = (RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED)
 
 
 class RunCounts:
@@ -51,7 +35,7 @@ class RunCounts:
         self._registry = registry
         self._tools = frozenset(tool.name for definition in registry for tool in definition.tools)
         # Prometheus sees no rise in a series that appears with a 1.
-        for agent, outcome in product((definition.name for definition in registry), _OUTCOMES):
+        for agent, outcome in product((definition.name for definition in registry), FINISHED_STATES):
             meter.count(RUNS_ENDED, agent, outcome, by=0)
         for tool, status in product(self._tools, ("ok", "error")):
             meter.count(TOOL_CALLS, tool, status, by=0)
@@ -60,7 +44,7 @@ class RunCounts:
         """An attempt was claimed."""
         kind = "first" if record.attempt == 1 else "again"
         self._meter.count(ATTEMPTS_STARTED, self._agent_of(record), kind)
-        self._meter.observe(QUEUE_SECONDS, _seconds_since(max(record.queued_at, record.ready_at)))
+        self._meter.observe(QUEUE_SECONDS, record.waited_ms / 1000)
 
     def sink_for(self, record: RunRecord, sink: EventSink) -> EventSink:
         """Count what an attempt writes to its sink."""
@@ -135,68 +119,6 @@ class MeteredSink:
 
     def _known(self, tool_name: str) -> str:
         return tool_name if tool_name in self._tools else UNKNOWN
-
-
-class MeteredModel(WrapperModel):
-    """A model whose requests are counted, with all the tries that one takes."""
-
-    def __init__(self, wrapped: Model, meter: Meter, source: ModelSource) -> None:
-        super().__init__(wrapped)
-        self._meter = meter
-        self._label = source.label
-        #: The library guesses tokens for a model that has none.
-        self._has_tokens = not source.offline
-
-    async def request(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-    ) -> ModelResponse:
-        with self._measured() as note_answer:
-            response = await self.wrapped.request(messages, model_settings, model_request_parameters)
-            note_answer(response)
-            return response
-
-    @asynccontextmanager
-    async def request_stream(
-        self,
-        messages: list[ModelMessage],
-        model_settings: ModelSettings | None,
-        model_request_parameters: ModelRequestParameters,
-        run_context: RunContext[Any] | None = None,
-    ) -> AsyncGenerator[StreamedResponse]:
-        began_at = time.perf_counter()
-        with self._measured() as note_answer:
-            # Entered when the first piece is here: see `RetryingModel`.
-            async with self.wrapped.request_stream(
-                messages, model_settings, model_request_parameters, run_context
-            ) as stream:
-                self._meter.observe(MODEL_FIRST_SECONDS, time.perf_counter() - began_at, self._label)
-                yield stream
-                note_answer(stream.get())
-
-    @contextmanager
-    def _measured(self) -> Iterator[Callable[[ModelResponse], None]]:
-        began_at = time.perf_counter()
-        outcome = "error"
-        try:
-            yield self._note_tokens
-            outcome = "ok"
-        except (asyncio.CancelledError, GeneratorExit):
-            outcome = "cancelled"
-            raise
-        except AgentError as error:
-            outcome = error.failure.code
-            raise
-        finally:
-            self._meter.count(MODEL_CALLS, self._label, outcome)
-            self._meter.observe(MODEL_SECONDS, time.perf_counter() - began_at, self._label)
-
-    def _note_tokens(self, response: ModelResponse) -> None:
-        if self._has_tokens:
-            self._meter.count(MODEL_TOKENS, self._label, "input", by=response.usage.input_tokens or 0)
-            self._meter.count(MODEL_TOKENS, self._label, "output", by=response.usage.output_tokens or 0)
 
 
 def _seconds_since(moment_ms: int) -> float:

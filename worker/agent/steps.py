@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from worker.agent.gate import Gate
 from worker.agent.journal import Journal
+from worker.agent.tracing import StepKind, note_replayed
 from worker.contract.approvals import Approval
 from worker.contract.metric import UNMETERED, Meter
+from worker.contract.metrics import STEPS_REPLAYED
 
 
 class Steps(NamedTuple):
@@ -24,3 +26,8 @@ class Steps(NamedTuple):
     approval_seconds: float
     #: Counts the steps.
     meter: Meter = UNMETERED
+
+    def note_replayed(self, kind: StepKind) -> None:
+        """Count and trace that the journal has answered a step."""
+        self.meter.count(STEPS_REPLAYED, kind)
+        note_replayed(kind)

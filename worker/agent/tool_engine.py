@@ -39,12 +39,12 @@ from worker.agent.progress import Progress
 from worker.agent.results import Result, to_result
 from worker.agent.steps import Steps
 from worker.agent.tool import Tool, ToolContext
-from worker.agent.tracing import note_call_id, note_replayed, note_tool_end, note_wait_for_person, tracing_tool
+from worker.agent.tracing import note_call_id, note_tool_end, note_wait_for_person, tracing_tool
 from worker.contract.approvals import ApprovalRequest, hash_arguments
 from worker.contract.clock import now_ms
 from worker.contract.errors import FailureCode
 from worker.contract.events import Failure, ToolCompletedData, ToolStatus
-from worker.contract.metrics import APPROVAL_SECONDS, STEPS_REPLAYED, TOOL_SECONDS
+from worker.contract.metrics import APPROVAL_SECONDS, TOOL_SECONDS
 from worker.contract.scripts import Entries
 
 #: The call that is being shown right now; `None` outside of any. The wiring check reads it from inside a tool.
@@ -132,8 +132,7 @@ class ToolExecutionEngine:
         if step.status == "cancelled":
             # The agent gave it up: it will again.
             await asyncio.Event().wait()
-        self._steps.meter.count(STEPS_REPLAYED, "tool")
-        note_replayed("execute_tool")
+        self._steps.note_replayed("tool")
         if step.failure is not None:
             raise tool_error(step.failure)
         body = await self._steps.load_result(call_id) if step.stored else bytes(step.result)

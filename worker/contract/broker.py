@@ -67,7 +67,7 @@ def _redis(url: str, limits: Limits) -> dict[str, Any]:
         "socket_timeout": limits.command_seconds,
         "socket_connect_timeout": limits.connect_seconds,
         "socket_keepalive": True,
-        # A worker of several queues takes from each in turn, so that a full one starves no other.
+        # A worker of several queues takes from each in turn, so that a full one starves no other. kombu's default too.
         "queue_order_strategy": "round_robin",
     }
     if limits.connections is not None:

@@ -15,11 +15,14 @@ LEAST = 10
 
 #: The relay's subscriber.
 _BUS = 1
-#: The relay's audit, probe and acks, beside its reads.
-RELAY_SPARE = 3
+#: What tells the webhook, and empties its list without one.
+COURIER = 1
+#: The relay's audit, probe and acks, beside its reads; each needs one now and then, and waits its turn.
+RELAY_SPARE = 2
 #: Connections to Redis behind one that Celery has for sending.
 DOORBELL_COST = 2
-#: Celery's in a worker: it waits for messages on one, and acknowledges and sends on others.
+#: Celery's in a worker, as measured: it waits for messages on one, and acknowledges and sends on others. The one part
+#: that is no bound: kombu raises where its pool is empty, so `worker.app` leaves room for all acknowledgements at once.
 _CELERY = 4
 #: The worker's subscriber for stops.
 _CONTROL = 1
@@ -42,7 +45,7 @@ def web_share(total: int) -> WebShare:
     """Divide what one web process may hold."""
     reads = min(8, max(2, total // 4))
     doorbell = min(10, total // 10)
-    return WebShare(total - _BUS - RELAY_SPARE - reads - DOORBELL_COST * doorbell, reads, doorbell)
+    return WebShare(total - _BUS - COURIER - RELAY_SPARE - reads - DOORBELL_COST * doorbell, reads, doorbell)
 
 
 def worker_share(total: int) -> int:

@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from worker.contract.broker import AMQP_SCHEMES, REDIS_SCHEMES
-from worker.contract.redis_address import normalise
+from worker.contract.redis_address import is_readable, normalise
+
+_AMQP_EXPECTED = (
+    "an address such as amqp://user:password@host:5672/vhost, where the characters / # ? @ : % of a password are "
+    "written as %2F %23 %3F %40 %3A %25"
+)
 
 T = TypeVar("T")
 
@@ -43,7 +48,8 @@ class SettingsError(Exception):
 
 
 class Environment:
-    """Typed access to environment variables. Collects problems; `check` raises them together.
+    """Typed access to environment variables. Collects problems, and a default or nothing stands for what is wrong;
+    `check` raises them together.
 
     An empty value counts as not set, as platforms and `.env` files leave them.
     """
@@ -113,8 +119,13 @@ class Environment:
         """The address of Celery's broker: `redis_url` unless the environment names another."""
         value = self.text("BROKER_URL")
         scheme = value.partition("://")[0]
-        if not value or scheme in AMQP_SCHEMES:
-            return value or redis_url
+        if not value:
+            return redis_url
+        if scheme in AMQP_SCHEMES:
+            if is_readable(value):
+                return value
+            self.problems.append(f"BROKER_URL cannot be read; expected {_AMQP_EXPECTED}")
+            return redis_url
         if scheme in REDIS_SCHEMES:
             return self.redis_url("BROKER_URL")
         # Without the value: it may hold a password.
@@ -142,4 +153,5 @@ class Environment:
             return default
         if not low <= value <= high:  # type: ignore[operator]
             self.problems.append(f"{name} is {text[:40]}; expected {words} from {low} to {high}")
+            return default
         return value

@@ -25,6 +25,7 @@
 | `processes`              | set    | ids of processes with figures      | web, worker      | web         | no end; entries leave       |
 | `process:<id>:figures`   | string | a process's metrics, see `meters`  | web, worker      | web         | 120 s after each            |
 | `catalogue`              | string | what can run, as JSON              | worker           | web         | no end                      |
+| `restore:record`         | hash   | a record that is looked at         | restore          | restore     | one transaction             |
 | `reaper`                 | hash   | who sweeps now, when it last did   | `elect`          | web, worker | no end                      |
 
 | channel                  | carries                        | published by | subscribed by            |
@@ -51,8 +52,10 @@ WORKERS = "workers"
 PROCESSES = "processes"
 CATALOGUE = "catalogue"
 REAPER = "reaper"
+RESTORE_RECORD = "restore:record"
 
 _RECORD = re.compile(r"\{(run_[^{}]+)\}:run")
+_PART = re.compile(r"\{(run_[^{}]+)\}:(?:run|log|journal|approvals|delivery)")
 
 #: Workers give a sign of life every 3 s; one that has missed several is not there.
 WORKER_SILENCE_MS = 15_000
@@ -89,13 +92,21 @@ def run_of(key: str) -> str | None:
     return match[1] if match else None
 
 
+def is_content(key: str) -> bool:
+    """Whether this key holds what others name: a large tool result, the bytes of a file."""
+    return ":result:" in key if key.startswith("{run_") else key.startswith("user:{") and "}:file:" in key
+
+
 def is_lasting(key: str) -> bool:
     """Whether a backup takes this key by itself: it tells of people's work, not of processes, and is not a part of a
     run that goes with its record.
     """
-    if key.startswith("{run_"):
-        return ":result:" in key
-    return key.startswith(("thread:{", "user:{", "runs:"))
+    return is_content(key) or key.startswith(("thread:{", "user:{", "runs:"))
+
+
+def is_in_backup(key: str) -> bool:
+    """Whether a backup may hold this key, by itself or with the record of its run."""
+    return is_lasting(key) or _PART.fullmatch(key) is not None
 
 
 def tool_result(run_id: str, call_id: str) -> str:

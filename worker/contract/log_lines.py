@@ -22,7 +22,7 @@ from contextvars import Context, ContextVar
 from types import MappingProxyType
 from typing import Any
 
-from worker.contract.environment import Environment
+from worker.contract.environment import Environment, Secret
 
 #: What every record has; anything else came in through `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "facts"}
@@ -165,4 +165,13 @@ def _named(error: BaseException) -> str:
 
 
 def _facts_of(record: logging.LogRecord) -> dict[str, Any]:
-    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
+    return {name: _shown(value) for name, value in vars(record).items() if name not in _STANDARD}
+
+
+def _shown(value: Any) -> Any:
+    """JSON would write a `Secret` as the text that it is."""
+    if isinstance(value, Secret):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {_shown(name): _shown(one) for name, one in value.items()}
+    return [_shown(one) for one in value] if isinstance(value, (list, tuple)) else value

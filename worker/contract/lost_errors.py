@@ -12,6 +12,9 @@ from worker.contract.log_lines import bound, bound_in
 
 logger = logging.getLogger(__name__)
 
+#: How a loop's message begins that goes on with the callback, and with what that was given.
+_CALLBACK = "Exception in callback"
+
 
 def catch_lost_errors() -> None:
     """From here on in this process; event loops need `log_loop_error` as their exception handler."""
@@ -24,8 +27,10 @@ def log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
     task = context.get("task") or context.get("future")
     # Python 3.12 and later: what was bound where the task was made says whose error it is.
     facts = bound_in(task.get_context()) if isinstance(task, asyncio.Task) and hasattr(task, "get_context") else {}
+    message: str = context["message"]
+    words = _CALLBACK if message.startswith(_CALLBACK) else message
     with bound(**facts):
-        logger.error(context["message"], exc_info=context.get("exception"), extra={"action": "task_failed"})
+        logger.error(words, exc_info=context.get("exception"), extra={"action": "task_failed"})
 
 
 def _log_thread_error(caught: threading.ExceptHookArgs) -> None:

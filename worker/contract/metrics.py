@@ -18,7 +18,6 @@ _HOURS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0)
 _SILENCE = (2.5, 5.0, 7.5, 10.0, 12.5, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0)
 
 _OUTCOMES = ("completed", "failed", "cancelled")
-_STATES = ("queued", "running", "waiting")
 
 
 def _one(*values: str) -> tuple[tuple[str, ...], ...]:
@@ -199,7 +198,7 @@ MODEL_CALLS = Metric(
     kind="counter",
     source="worker",
     labels=("model", "outcome"),
-    words="Model requests with all their tries: ok, cancelled, or the code of the failure.",
+    words="Model requests with all their tries: ok, cancelled, the code of the failure, or error where it has none.",
 )
 MODEL_SECONDS = Metric(
     name="outloud_model_duration_seconds",

@@ -1,10 +1,10 @@
 """The address of Redis, brought into the one form that every client here takes as it is. No I/O.
 
-| client   | where                                         | about `rediss://`                                  |
-|----------|-----------------------------------------------|----------------------------------------------------|
-| redis-py | `web.stores.client`, `worker.redis_client` and others | takes `ssl_` words; verifies unless told not to    |
-| kombu    | `web.doorbell`, `worker.app`, under Celery    | takes the same; does not verify unless told to     |
-| the bus  | `web.relay.bus`                               | goes by what redis-py makes of the address         |
+| client   | where                                      | about `rediss://`                               |
+|----------|--------------------------------------------|-------------------------------------------------|
+| redis-py | `web.stores`, `worker.redis_client` …      | takes `ssl_` words; verifies unless told not to |
+| kombu    | `web.doorbell`, `worker.app`, under Celery | takes the same; does not verify unless told to  |
+| the bus  | `web.relay.bus`                            | goes by what redis-py makes of the address      |
 
 So the address always says `ssl_cert_reqs=required` or `none`. Of other words behind the `?` kombu would make a
 TypeError, redis-py without TLS as well; they are problems here.
@@ -49,13 +49,9 @@ def normalise(text: str, *, name: str, verify: bool | None = None, ca_file: str 
     """
     if not text.startswith(("redis://", "rediss://", "unix://")):
         return "", [f"{name} does not begin with redis://, rediss:// or unix://"]
-    try:
-        parts = urlsplit(text)
-        is_readable = parts.port != 0 and not parts.fragment and not any(c.isspace() for c in text)
-    except ValueError:
-        is_readable = False
-    if not is_readable:
+    if not is_readable(text):
         return "", [f"{name} cannot be read; expected {_EXPECTED}"]
+    parts = urlsplit(text)
     words: dict[str, str] = {}
     for word, value in parse_qsl(parts.query, keep_blank_values=True):
         # Of two that say the same the first one counts, as for redis-py.
@@ -65,6 +61,16 @@ def normalise(text: str, *, name: str, verify: bool | None = None, ca_file: str 
         problems += _add_tls(words, name, verify, ca_file)
     problems += _unknown_words(parts.scheme, words, name)
     return ("", problems) if problems else (_joined(parts, words), [])
+
+
+def is_readable(text: str) -> bool:
+    """Whether an address has all its parts where clients look for them: a password that is not escaped moves them."""
+    try:
+        parts = urlsplit(text)
+        is_split_right = "#" not in text and ("@" not in parts.path or parts.scheme == "unix")
+        return parts.port != 0 and is_split_right and not any(c.isspace() for c in text)
+    except ValueError:
+        return False
 
 
 def place_of(url: str) -> str:

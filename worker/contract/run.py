@@ -93,6 +93,11 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.written_at, self.renewed_at)
 
     @property
+    def waited_ms(self) -> int:
+        """How long it waited for a worker before its newest attempt; only of a claimed run."""
+        return max(0, self.claimed_at - max(self.queued_at, self.ready_at))
+
+    @property
     def is_left_alone(self) -> bool:
         """Whether a worker had begun it and gave it up, or was lost: nobody holds it until another one takes it."""
         return self.state is RunState.QUEUED and self.attempt > 0 and bool(self.resume_reason)

@@ -84,7 +84,8 @@ def create(
 def claim(run_id: str, *, worker_id: str, token: str, lease_ms: int, silence_ms: int) -> ScriptCall:
     """Take the next attempt at a queued run; a repeat with the same token, after a lost reply, gives the same one.
 
-    Answers [b"ok", [field, value …]], or why not: [b"missing" | b"finished" | b"busy" | b"later"].
+    Answers [b"ok", [field, value …]], or why not: [b"missing" | b"finished" | b"busy" | b"later"], or
+    [b"shunned", queue, agent] to the worker from which an operator took it.
     """
     return _call("claim", run_id, worker_id, keys.control_channel(worker_id), token, lease_ms, silence_ms)
 

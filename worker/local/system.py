@@ -141,7 +141,9 @@ class LocalSystem:
         # The environment's own programs first: the Procfile's commands name no path.
         path = os.pathsep.join([str(Path(sys.executable).parent), self._environ.get("PATH", os.defpath)])
         return {
-            **self._environ,
+            # Nothing is in front: who asks could make addresses up.
+            "TRUSTED_PROXIES": "0",
+            **{name: value for name, value in self._environ.items() if value or name != "TRUSTED_PROXIES"},
             "PATH": path,
             "PYTHONUNBUFFERED": "1",
             "BIND_HOST": self._settings.bind_host,

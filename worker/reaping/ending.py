@@ -105,8 +105,8 @@ def bury(record: RunRecord, end: End, *, retention_ms: int, fields: Mapping[str,
     return bool(answer == b"ok")
 
 
-def tell_of_wait(record: RunRecord, *, retention_ms: int) -> Work[None]:
-    """Tell the viewers of a queued run that no worker has taken it."""
+def tell_of_wait(record: RunRecord, *, retention_ms: int) -> Work[bool]:
+    """Tell the viewers of a queued run that no worker has taken it; False when one has meanwhile."""
     events: list[Event] = []
     if not record.last_seq:
         catalogue = yield from _read_catalogue()
@@ -114,7 +114,8 @@ def tell_of_wait(record: RunRecord, *, retention_ms: int) -> Work[None]:
         events.append(_started(full or record, catalogue))
     data = AgentThinkingData(text=_WAITING_WORDS, delta=False, step=0)
     events.append(AgentThinking(**_root_envelope(record), data=data))
-    yield scripts.tell(record.run_id, _drafts(events), last_seq=record.last_seq, retention_ms=retention_ms)
+    answer = yield scripts.tell(record.run_id, _drafts(events), last_seq=record.last_seq, retention_ms=retention_ms)
+    return bool(answer == b"ok")
 
 
 def retire(record: RunRecord) -> Work[None]:

@@ -169,8 +169,7 @@ def _carry_out(decision: Decision, situation: Situation, settings: SweepSettings
         case Requeue(backoff_ms):
             is_done, report = (yield from _requeue(record, backoff_ms)), reports.requeued
         case Action.NOTICE:
-            yield from tell_of_wait(record, retention_ms=retention_ms)
-            is_done, report = True, reports.noticed
+            is_done, report = (yield from tell_of_wait(record, retention_ms=retention_ms)), reports.noticed
         case Action.RING:
             is_done, report = (yield from _ring(record)), reports.rung
         case Action.EXPIRE:
@@ -184,18 +183,23 @@ def _carry_out(decision: Decision, situation: Situation, settings: SweepSettings
 def _close(close: Close, situation: Situation, settings: SweepSettings) -> Work[int]:
     """End a run; returns 1 if it has left the list."""
     record, now, reports = situation.record, situation.now, Reports(settings.meter)
+    ended_here: list[RunRecord] = []
+
+    def note(before: RunRecord) -> None:
+        ended_here.append(before)
+        reports.ended(record, now, close.end)
+
     after = yield from conclude(
         record.run_id,
         close.end,
         retention_ms=settings.retention_ms,
         is_idle=close.is_idle,
         seen=record,
-        on_end=lambda _: reports.ended(record, now, close.end),
+        on_end=note,
     )
-    is_over = after is None or after.is_finished
-    if is_over:
+    if ended_here:
         yield from _show_torn_calls(record, now)
-    return int(is_over)
+    return int(after is None or after.is_finished)
 
 
 def _show_torn_calls(record: RunRecord, now: int) -> Work[None]:

@@ -30,7 +30,7 @@ class ConnectionCount:
         self._members = members
         self._usual = usual
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="connections", daemon=True)
+        self._os_thread = threading.Thread(target=self._run, name="connections", daemon=True)
         #: The most at one time; outside of deploys.
         self.peak = self.peak_of_one = 0
         #: How often the server has turned a client away.
@@ -38,12 +38,12 @@ class ConnectionCount:
         self._refused_before_restart = self._refused_now = 0
 
     def start(self) -> None:
-        self._thread.start()
+        self._os_thread.start()
 
     def stop(self) -> None:
         self._is_over.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        if self._os_thread.is_alive():
+            self._os_thread.join()
 
     def _run(self) -> None:
         client = self._connect()

@@ -32,17 +32,17 @@ class Watch:
     def __init__(self, processes: Callable[[], Iterable[PlatformProcess]]) -> None:
         self._processes = processes
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._os_thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._seen: set[int] = set()
         self.ends: list[End] = []
 
     def start(self) -> None:
-        self._thread.start()
+        self._os_thread.start()
 
     def stop(self) -> None:
         self._is_over.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        if self._os_thread.is_alive():
+            self._os_thread.join()
 
     def _run(self) -> None:
         while not self._is_over.wait(_LOOK_SECONDS):

@@ -29,16 +29,16 @@ class Knocking:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._knock, name="knocking", daemon=True)
+        self._os_thread = threading.Thread(target=self._knock, name="knocking", daemon=True)
         self.answers: Counter[int] = Counter()
 
     def __enter__(self) -> Knocking:
-        self._thread.start()
+        self._os_thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
-        self._thread.join()
+        self._os_thread.join()
 
     def _knock(self) -> None:
         while not self._is_over.wait(_KNOCK_SECONDS):

@@ -83,3 +83,21 @@ def test_an_address_that_no_broker_has_is_a_problem_that_shows_no_password() -> 
 
     assert problem.startswith("BROKER_URL does not begin with amqp://")
     assert "hush" not in problem
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "amqp://guest:hu/sh@localhost:5672//",
+        "amqp://guest:hu#sh@localhost:5672//",
+        "amqp://guest:hu sh@localhost:5672//",
+        "amqp://guest:hush@localhost:port//",
+        "amqps://guest:hush@[localhost//",
+    ],
+)
+def test_an_address_of_rabbitmq_that_cannot_be_read_is_a_problem_that_does_not_show_it(address: str) -> None:
+    url, [problem] = broker_url(BROKER_URL=address)
+
+    assert url == REDIS
+    assert problem.startswith("BROKER_URL cannot be read; expected ")
+    assert "hu" not in problem

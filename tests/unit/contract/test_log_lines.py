@@ -8,7 +8,7 @@ import sys
 import pytest
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from worker.contract.environment import Environment
+from worker.contract.environment import Environment, Secret
 from worker.contract.log_lines import BoundFacts, JsonFormatter, PlainFormatter, bind, bound, level_of, unbind
 
 
@@ -136,3 +136,12 @@ def test_a_value_that_is_not_json_is_written_as_text() -> None:
 
 def test_a_plain_line_ends_with_the_facts() -> None:
     assert PlainFormatter().format(record(run_id="run_1")).endswith("web.runs: run accepted run_id=run_1")
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), PlainFormatter()])
+def test_a_secret_among_the_facts_is_written_hidden(formatter: logging.Formatter) -> None:
+    secret = Secret("hush")
+    line = formatter.format(record(token=secret, tokens=[secret], by_name={"a": (secret,)}, plain="seen"))
+
+    assert "hush" not in line
+    assert "seen" in line

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.environment import ROOT
 from worker.contract.environment import SettingsError
 from worker.local.settings import LocalSettings, with_dotenv
+from worker.local.system import LocalSystem, StopRequest
 
 
 def test_without_any_variable_the_page_is_for_this_machine_alone() -> None:
@@ -35,3 +37,11 @@ def test_a_dotenv_file_fills_in_what_is_not_set_outside(tmp_path: Path) -> None:
 
 def test_no_dotenv_file_is_fine(tmp_path: Path) -> None:
     assert with_dotenv({"A": "1"}, tmp_path / ".env") == {"A": "1"}
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "0"), ("", "0"), ("1", "1")])
+def test_without_a_proxy_in_front_nobody_else_says_who_asks(given: str | None, expected: str, tmp_path: Path) -> None:
+    environ = {"DATA_DIR": str(tmp_path)} | ({} if given is None else {"TRUSTED_PROXIES": given})
+    system = LocalSystem(LocalSettings.from_env(environ), environ, ROOT, StopRequest())
+
+    assert system._child_environment("redis://localhost")["TRUSTED_PROXIES"] == expected

@@ -54,7 +54,7 @@ def test_a_message_without_data_says_nothing_about_the_run() -> None:
 def test_a_reset_begins_anew_where_it_says() -> None:
     place = Place(Cursor(9, "0000abcd"))
 
-    assert place.receive("reset", '{"run_id":"r","reason":"forked","cursor":"0"}') == Restart("forked")
+    assert place.receive("reset", '{"run_id":"r","reason":"forked","cursor":"0"}') == Restart("forked", "0")
     assert place.cursor == "0"
     assert isinstance(place.receive("message", said(1)), News)
 
@@ -62,14 +62,14 @@ def test_a_reset_begins_anew_where_it_says() -> None:
 def test_a_trimmed_log_begins_later() -> None:
     place = Place(BEGINNING)
 
-    assert place.receive("reset", '{"run_id":"r","reason":"trimmed","cursor":"41"}') == Restart("trimmed")
+    assert place.receive("reset", '{"run_id":"r","reason":"trimmed","cursor":"41"}') == Restart("trimmed", "41")
     assert isinstance(place.receive("message", said(42)), News)
 
 
 def test_a_reset_that_cannot_be_read_begins_at_the_beginning() -> None:
     place = Place(Cursor(9))
 
-    assert place.receive("reset", "?") == Restart("")
+    assert place.receive("reset", "?") == Restart("", "0")
     assert place.cursor == "0"
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from web.terminal.__main__ import main
 from web.terminal.activity import Situation
 from web.terminal.arguments import parser
+from web.terminal.client import Client, RunWish, Started
 from web.terminal.outputs import AnswerOutput, JsonOutput, PlainOutput
 from web.terminal.settings import Settings
 from web.terminal.streams import Streams
+from web.terminal.telling import Teller
 from worker.contract.environment import SettingsError
 
 
@@ -26,12 +30,12 @@ def test_the_defaults() -> None:
 
 
 def test_what_is_named_on_the_command_line_goes_before_the_environment() -> None:
-    environ = {"OUTLOUD_SERVER": "https://a.example/", "OUTLOUD_TOKEN": "a secret", "XDG_STATE_HOME": "/state"}
+    environ = {"OUTLOUD_SERVER": "https://a.example/", "OUTLOUD_TOKEN": "a-secret", "XDG_STATE_HOME": "/state"}
 
     assert Settings.from_env(environ).server == "https://a.example"
     assert Settings.from_env(environ, server="https://b.example/sub/").server == "https://b.example/sub"
     assert not Settings.from_env(environ, insecure=True).verify
-    assert "a secret" not in repr(Settings.from_env(environ).token)
+    assert "a-secret" not in repr(Settings.from_env(environ).token)
 
 
 @pytest.mark.parametrize(
@@ -101,3 +105,48 @@ def test_nobody_is_asked_where_nobody_sits(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert Streams(io.StringIO(), Tty(), Tty(), {}).prompt(arguments) is None
     assert Streams(Tty(), Tty(), io.StringIO(), {}).prompt(arguments) is None
+
+
+@pytest.mark.parametrize("words", [["run", "caf\udce9"], ["run", "-"]], ids=["argument", "pipe"])
+def test_a_question_with_bytes_that_are_no_text_can_be_sent(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def ask(client: Client, wish: RunWish) -> Started:
+        asked.append(msgspec.json.decode(msgspec.json.encode(wish))["message"])
+        return Started(run_id="run_1", thread_id="thr_1")
+
+    monkeypatch.setattr(Client, "ensure_user", lambda _: asyncio.sleep(0))
+    monkeypatch.setattr(Client, "start_run", ask)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9"), encoding="utf-8"))
+
+    assert main([*words, "--detach"]) == 0
+    assert asked == ["caf\ufffd"]
+
+
+@pytest.mark.parametrize("token", ["a secret", "schlüssel", "to\nken", "to\x7fken"])
+def test_a_token_that_no_header_can_carry_is_a_problem_that_does_not_show_it(token: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env({"OUTLOUD_TOKEN": token})
+
+    [problem] = caught.value.problems
+    assert problem.startswith("OUTLOUD_TOKEN ")
+    assert token not in problem
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [_Terminal, io.StringIO])
+def test_json_moves_no_terminal_and_is_the_same_bytes_in_a_pipe(stream: type[io.StringIO]) -> None:
+    out, text = stream(), "a\x9b31m\x7f\u202eb\U000e0001ü"
+    raw = msgspec.json.encode({"text": text})
+
+    JsonOutput(out, io.StringIO()).show(raw, (), Teller())
+
+    assert msgspec.json.decode(out.getvalue()) == {"text": text}
+    if out.isatty():
+        assert "a\\u009b31m\\u007f\\u202eb\\udb40\\udc01ü" in out.getvalue()
+    else:
+        assert out.getvalue() == f"{raw.decode()}\n"

@@ -170,7 +170,7 @@ async def test_a_reset_tells_the_story_anew(tmp_path: Path) -> None:
 
     watched = await follow(server, tmp_path, after=parse_cursor("3-0123abcd"))
 
-    assert watched.events == [b'{"op":"reset","run_id":"run_1","reason":"forked"}', *EVENTS]
+    assert watched.events == [b'{"op":"reset","run_id":"run_1","reason":"forked","cursor":"0"}', *EVENTS]
     assert server.cursors == ["3-0123abcd"]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from flask import Request
+from flask import Flask, Request
+from flask import request as flask_request
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import EnvironBuilder
 
+from web.app import _trust_proxies
 from web.identity.proxy import ProxyHeader
 from web.identity_settings import IdentitySettings
 from worker.contract.environment import Environment
@@ -74,3 +76,19 @@ def test_operators_are_named() -> None:
     way = proxy_way(OPERATORS="anna")
 
     assert [user.is_operator for name in ("anna", "bert") if (user := way.identify(request(name)))] == [True, False]
+
+
+def test_behind_two_proxies_that_send_one_scheme_the_client_and_its_scheme_are_known() -> None:
+    app = Flask(__name__)
+    _trust_proxies(app, 2)
+
+    @app.get("/")
+    def seen() -> list[object]:
+        return [flask_request.remote_addr, flask_request.is_secure, flask_request.host]
+
+    headers = {
+        "X-Forwarded-For": "192.0.2.9, 198.51.100.7, 203.0.113.1",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "outloud.example",
+    }
+    assert app.test_client().get("/", headers=headers).json == ["198.51.100.7", True, "outloud.example"]

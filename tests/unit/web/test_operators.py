@@ -100,3 +100,26 @@ def test_guesses_from_everywhere_cost_little_memory(password: OperatorPassword) 
         password.find_operator(request("wrong", peer=f"10.1.{number // 250}.{number % 250}"), None)
 
     assert len(password._guesses._tries) == 1000
+
+
+@pytest.mark.parametrize(
+    ("peers", "is_one"),
+    [
+        (("198.51.100.7:1", "198.51.100.7:2"), True),
+        (("::ffff:198.51.100.7", "198.51.100.7"), True),
+        (("::ffff:198.51.100.7", "::ffff:198.51.100.8"), False),
+        (("[2001:db8::1]:1", "[2001:db8::2]:2"), True),
+        (("[2001:db8::1]", "2001:db8::2"), True),
+    ],
+)
+def test_an_address_is_counted_however_a_proxy_writes_it(
+    password: OperatorPassword, peers: tuple[str, str], is_one: bool
+) -> None:
+    for _ in range(10):
+        password.find_operator(request("guess", peer=peers[0]), None)
+
+    if is_one:
+        with pytest.raises(LimitReached):
+            password.find_operator(request("guess", peer=peers[1]), None)
+    else:
+        assert password.find_operator(request("guess", peer=peers[1]), None) is None

@@ -47,9 +47,16 @@ export class Session {
     if (!this.isLost) this.check();
   }
 
-  /** Something happened after which somebody may be signed in: the page is seen again, another tab has news. */
+  /**
+   * Something happened after which somebody, or somebody else, may be signed in: the page is seen again, another tab has
+   * news. An anonymous visitor signs in nowhere.
+   */
   look() {
-    if (this.isLost) this.check();
+    if (this.isLost || this.#isNamed) this.check();
+  }
+
+  get #isNamed() {
+    return this.known !== null && !this.known.anonymous;
   }
 
   async #ask() {
@@ -77,22 +84,25 @@ export class Session {
   }
 
   #isOther(session) {
-    const isNamed = this.known !== null && !this.known.anonymous;
-    const before = isNamed ? this.known.user_id : this.#on.owner();
-    return before !== null && before !== session.user_id && (isNamed || !session.anonymous);
+    const before = this.#isNamed ? this.known.user_id : this.#on.owner();
+    return before !== null && before !== session.user_id && (this.#isNamed || !session.anonymous);
   }
 
   #lose() {
-    this.#clock.clearTimeout(this.#timer);
-    this.#timer = this.#clock.setTimeout(() => this.#again(), LOOK_EVERY);
     if (this.isLost) return;
     this.isLost = true;
+    this.#lookLater();
     this.#on.onLost(this.known);
   }
 
-  #again() {
-    if (this.#on.isVisible()) this.check();
-    else this.#timer = this.#clock.setTimeout(() => this.#again(), LOOK_EVERY);
+  #lookLater() {
+    this.#timer = this.#clock.setTimeout(() => this.#again(), LOOK_EVERY);
+  }
+
+  // Whatever the look comes to: a server that is away now may have somebody signed in when it is back.
+  async #again() {
+    if (this.#on.isVisible()) await this.check();
+    if (this.isLost) this.#lookLater();
   }
 }
 

@@ -2,7 +2,7 @@
 -- the queue by `requeue` only, so that there is one place that counts losses.
 -- ARGV: worker id, its control channel, token, lease in ms, longest silence in ms.
 -- Answers: {missing} | {finished} | {busy} (running or waiting) | {later} (not before its time) |
--- {ok, {field, value …}} with the new record.
+-- {shunned, queue, agent} (another worker should have it) | {ok, {field, value …}} with the new record.
 
 local state, ready_at, holder, shunned, shunned_until =
   unpack(redis.call('HMGET', run, 'state', 'ready_at', 'token', 'shunned', 'shunned_until'))
@@ -25,7 +25,7 @@ if tonumber(ready_at or 0) > now then
 end
 -- It was taken from this worker so that another one gets it.
 if shunned == ARGV[1] and tonumber(shunned_until) > now then
-  return {'later'}
+  return {'shunned', unpack(redis.call('HMGET', run, 'queue', 'agent'))}
 end
 redis.call('HINCRBY', run, 'attempt', 1)
 redis.call('HSETNX', run, 'started_at', ms(now))

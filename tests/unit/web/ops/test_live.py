@@ -71,7 +71,17 @@ def test_what_needs_a_look_comes_first() -> None:
     assert order == ["lapsed", "silent", "lost", "stopping", "well", "new", "person"]
     totals = live.count(runs)
     assert (totals.queued, totals.running, totals.waiting) == (2, 4, 1)
-    assert (totals.without_worker, totals.stopping) == (2, 1)
+    assert totals.stopping == 1
+
+
+def test_without_a_worker_is_what_metrics_call_so_too() -> None:
+    """A silent worker may still be there, and has its runs until their leases lapse; `outloud_runs_without_worker`."""
+    new = show(state="queued", queued_at=NOW)
+    given_back = show(state="queued", attempt=1, resume_reason="It was lost.", renewed_at=NOW - 12_000)
+
+    totals = live.count([new, given_back, running(1_000), running(6_000), running(7_000), running(12_000)])
+
+    assert totals.without_worker == 2
 
 
 def test_the_longest_wait_is_told() -> None:

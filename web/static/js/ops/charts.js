@@ -5,7 +5,7 @@ import { h, setText, svg } from "../helpers/dom.js";
 import { formatCompact, formatDuration, formatNumber } from "../helpers/format.js";
 
 const HEIGHT = 132;
-const BOX = { top: 8, right: 4, bottom: 20, left: 40 };
+const BOX = { top: 8, right: 4, bottom: 20, left: 48 };
 const LEAST_WIDTH = 160;
 const timeFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 

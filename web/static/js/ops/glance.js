@@ -8,7 +8,7 @@ const TILES = [
   { title: "Running", read: ({ totals }) => totals.running },
   { title: "Waiting for a person", read: ({ totals }) => totals.waiting },
   { title: "Without a worker", read: ({ totals }) => totals.without_worker, tone: "bad" },
-  { title: "Workers", read: ({ workers }) => workers.filter(({ life }) => life !== "gone").length, tone: "none" },
+  { title: "Workers", read: ({ workers_present: present }) => present, tone: "none" },
   { title: "Oldest wait", read: ({ totals }) => totals.oldest_wait_ms, words: formatRunningTime, tone: "wait" },
   { title: "Failed in the last hour", read: (_, hour) => hour?.failed ?? null, tone: "bad" },
 ];

@@ -71,8 +71,9 @@ const poller = new Poller({
   isVisible,
   onData: (told) => {
     const said = news(overview, told);
+    // The server may answer with the look that it took for the last call: that one is no younger now.
+    if (told.at !== overview?.at) cameAt = performance.now();
     overview = told;
-    cameAt = performance.now();
     problem = null;
     show();
     if (said.length > 0) announce(element("announcer"), said.join(" "));
@@ -92,6 +93,7 @@ const hourPoller = new Poller({
     hourNote(element("hour-note"), hour);
     if (overview !== null) glance.show(overview, hour);
   },
+  onFailure: (error) => setText(element("hour-note"), `Not live: ${error.message}`),
 });
 
 function look() {

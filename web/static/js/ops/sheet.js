@@ -11,6 +11,7 @@ const EVERY = 2_000;
 const WIDTH = 600;
 const LANE = 26;
 const clockFormat = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+const whenFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium", hourCycle: "h23" });
 const ENDED = new Set(["completed", "failed", "cancelled"]);
 
 export class Sheet {
@@ -121,15 +122,14 @@ export class Sheet {
 }
 
 function factsOf({ run, worker, at, ended_at: endedAt, ...detail }) {
-  const age = ENDED.has(run.state) ? endedAt - run.created_at : at - run.created_at;
   const facts = [
     ["Agent", run.agent],
     ["Queue", run.queue || "default"],
     ["User", run.user_id],
     ["Thread", run.thread_id],
-    ["Accepted", `${clockFormat.format(run.created_at)}, ${formatRunningTime(at - run.created_at)} ago`],
+    ["Accepted", whenFormat.format(run.created_at)],
     ["Attempt", run.attempt === 0 ? "none yet" : attemptWords(run)],
-    [ENDED.has(run.state) ? "Took" : "Age", formatDuration(age)],
+    endedAt ? ["Took", formatDuration(endedAt - run.created_at)] : ["Age", formatRunningTime(at - run.created_at)],
     ["Last event", eventWords(run)],
     ["Message", count(detail.message_chars, "character")],
   ];
