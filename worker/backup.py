@@ -83,7 +83,7 @@ def restore(client: Redis, path: Path, *, replace: bool = False) -> Restored:
         _put(client, batch, header)
         done += len(batch)
         unfinished += _unfinished(client, batch)
-    # After the lists of the file, which would take its place.
+    # When all is there: a reaper may look at once.
     for run in unfinished:
         _list(client, run)
     return Restored(done, len(unfinished))
@@ -200,7 +200,7 @@ def _unfinished(client: Redis, batch: Iterable[Entry]) -> list[_Unfinished]:
 
 
 def _list(client: Redis, run: _Unfinished) -> None:
-    """Let the reaper find a run, whatever the lists said when they were copied; its wait for a worker begins now."""
+    """Let the reaper find a run; its wait for a worker begins now."""
     client.zadd(keys.RUNS_LIVE, {run.run_id: run.created_at})
     client.zadd(keys.user_live(run.user_id), {run.run_id: run.created_at})
     touch = scripts.touch(run.run_id, "queued_at")

@@ -47,10 +47,23 @@ def test_what_belongs_to_processes_is_not_taken(store: redis.Redis, file: Path) 
     assert main(["backup", str(file)]) == 0
 
     taken = {entry.key.decode() for entry in read(file)}
-    assert taken == {
-        *(keys.run(runs.RUN), keys.tool_result(runs.RUN, "c1")),
-        *(keys.thread_queue(runs.THREAD), keys.user_live(runs.USER), keys.RUNS_LIVE),
-    }
+    assert taken == {keys.run(runs.RUN), keys.tool_result(runs.RUN, "c1"), keys.thread_queue(runs.THREAD)}
+
+
+def test_a_restore_over_a_store_in_use_leaves_its_unfinished_runs_on_their_lists(
+    store: redis.Redis, file: Path
+) -> None:
+    """Else nobody would look for them any more."""
+    runs.accept(store, "run_old")
+    assert main(["backup", str(file)]) == 0
+    store.flushall()
+    runs.accept(store, "run_new")
+
+    assert main(["restore", str(file), "--replace"]) == 0
+
+    listed = {b"run_old", b"run_new"}
+    assert set(store.zrange(keys.RUNS_LIVE, 0, -1)) == listed
+    assert set(store.zrange(keys.user_live(runs.USER), 0, -1)) == listed
 
 
 def test_what_a_run_or_a_list_of_files_names_is_taken_though_it_came_while_the_keys_were_looked_through(
@@ -92,7 +105,6 @@ def test_life_times_go_on_where_they_were(store: redis.Redis, file: Path) -> Non
 def test_a_run_that_is_on_no_list_of_the_backup_is_found_by_the_reaper(store: redis.Redis, file: Path) -> None:
     # As when a run begins, or ends, while the keys are copied one after another.
     runs.accept(store)
-    store.zadd(keys.RUNS_LIVE, {"run_other": 1})
     store.zrem(keys.RUNS_LIVE, runs.RUN)
     runs.change(store, queued_at=1)
     main(["backup", str(file)])
@@ -100,7 +112,7 @@ def test_a_run_that_is_on_no_list_of_the_backup_is_found_by_the_reaper(store: re
 
     assert main(["restore", str(file)]) == 0
 
-    assert sorted(runs.listed(store)) == [runs.RUN, "run_other"]
+    assert runs.listed(store) == [runs.RUN]
     assert runs.read(store).queued_at > 1
 
 

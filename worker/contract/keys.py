@@ -99,9 +99,14 @@ def is_content(key: str) -> bool:
 
 def is_lasting(key: str) -> bool:
     """Whether a backup takes this key by itself: it tells of people's work, not of processes, and is not a part of a
-    run that goes with its record.
+    run that goes with its record. Lists of unfinished runs are made anew from the records: a restored one would take
+    the place of those that run there.
     """
-    return is_content(key) or key.startswith(("thread:{", "user:{", "runs:"))
+    return is_content(key) or (key.startswith(("thread:{", "user:{", "runs:")) and not _is_list_of_live(key))
+
+
+def _is_list_of_live(key: str) -> bool:
+    return key == RUNS_LIVE or (key.startswith("user:{") and key.endswith("}:live"))
 
 
 def is_in_backup(key: str) -> bool:
