@@ -19,8 +19,9 @@ blueprint = Blueprint("metrics", __name__)
 
 #: Where an application keeps its last look …
 _LOOK = "metrics"
-#: … and for how long all who ask share it.
-_LOOK_SECONDS = 1.0
+#: … and for how long all who ask share it. Nobody scrapes more often; two scrapers of one process may, and each of them
+#: sees counters that grow.
+LOOK_SECONDS = 1.0
 
 
 @blueprint.get("/metrics")
@@ -34,7 +35,7 @@ def metrics() -> Response:
 @blueprint.record
 def _keep_looks(state: BlueprintSetupState) -> None:
     # A look reads every run and queue: who asks in a loop must not keep Redis from its work.
-    state.app.extensions[_LOOK] = Kept(_look, seconds=_LOOK_SECONDS)
+    state.app.extensions[_LOOK] = Kept(_look, seconds=LOOK_SECONDS)
 
 
 def _look() -> bytes:
