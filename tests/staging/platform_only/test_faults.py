@@ -20,7 +20,7 @@ def test_without_workers_runs_wait_visibly_and_complete_when_workers_are_back(
 ) -> None:
     platform.formation.scale("worker", 0)
     run_ids = [client.post_run("2 0.1", agent="walker")["run_id"] for _ in range(5)]
-    (first,) = client.follow(run_ids[0], at_most=1)
+    _, notice = client.follow(run_ids[0], at_most=2)
     waiting = [client.run(run_id)["state"] for run_id in run_ids]
     wait_until(lambda: client.http.get("/readyz").status_code == 503, 30, what="/readyz says that no worker is there")
     page = client.http.get("/").status_code
@@ -28,7 +28,7 @@ def test_without_workers_runs_wait_visibly_and_complete_when_workers_are_back(
 
     stories = [client.follow(run_id) for run_id in run_ids]
 
-    assert (first["type"], first["data"]["text"]) == ("agent_thinking", "Waiting for a worker.")
+    assert (notice["type"], notice["data"]["text"]) == ("agent_thinking", "Waiting for a worker.")
     assert waiting == ["queued"] * len(run_ids)
     assert page == 200
     for story in stories:
