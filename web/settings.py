@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from web.identity_settings import IdentitySettings
-from worker.contract import connections
 from worker.contract.environment import Environment, Secret
-from worker.contract.log_lines import level_of
+from worker.contract.shared_settings import SharedSettings, read_shared
 from worker.reaping.settings import ReapingSettings
 
 _DAY_MS = 86_400_000
-_MB = 1024 * 1024
 _SECRET_CHARACTERS = 32
 #: It opens figures, and signs nothing.
 _TOKEN_CHARACTERS = 16
@@ -27,17 +25,9 @@ _HTTP_URL = re.compile(r"https?://[!-~]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class WebSettings:
+class WebSettings(SharedSettings):
     """Settings of one web process."""
 
-    #: May hold a password, so it is not printed.
-    redis_url: str = field(repr=False)
-    #: Where messages to the workers wait. May hold a password as well.
-    broker_url: str = field(repr=False)
-    #: Connections to Redis that one process may hold; see `worker.contract.connections`.
-    redis_connections: int
-    #: How long a start waits for Redis.
-    redis_wait_seconds: float
     #: A platform's router comes from outside; `make run` and the tests say 127.0.0.1.
     bind_host: str
     port: int
@@ -49,16 +39,10 @@ class WebSettings:
     secret_key: Secret
     #: Further origins of our own pages, such as `https://chat.example`: for a proxy that does not pass the name on.
     origins: frozenset[str]
-    #: How long a finished run stays readable: a week covers a holiday, and bounds Redis' memory.
-    retention_ms: int
     #: How long a user's files stay after their last change; longer than runs, since they are work of the user.
     file_retention_ms: int
     #: Some 5,000 tokens of English; longer texts belong into a document.
     max_message_chars: int
-    #: One file. Redis keeps it in memory, compressed, and a worker reads it whole.
-    max_file_bytes: int
-    #: All files of one user together, uncompressed.
-    max_user_files_bytes: int
     #: Unfinished runs of one user; keeps one person, or one loop, from taking all workers.
     max_runs_per_user: int
     #: Unfinished runs of all users: about an hour of work for one worker process. Beyond it, waiting helps nobody.
@@ -75,10 +59,6 @@ class WebSettings:
     #: How long a person has to see an outcome before the webhook tells of it.
     webhook_delay_ms: int
     reaping: ReapingSettings
-    #: True: a server that may throw keys away is all right.
-    allow_eviction: bool
-    #: As `logging` has it.
-    log_level: int
     #: What a reader of `/metrics` has to show; empty lets everyone read.
     metrics_token: Secret
 
@@ -102,23 +82,16 @@ class WebSettings:
     @classmethod
     def read(cls, env: Environment) -> WebSettings:
         """The same with what is wrong left in `env.problems`; a default, or nothing, stands for it."""
-        redis_url = env.redis_url()
         return cls(
-            redis_url=redis_url,
-            broker_url=env.broker_url(redis_url),
-            redis_connections=env.integer("REDIS_CONNECTIONS", connections.DEFAULT, low=connections.LEAST, high=1000),
-            redis_wait_seconds=env.number("REDIS_WAIT_SECONDS", 30, high=600),
+            **read_shared(env),
             bind_host=env.text("BIND_HOST", "0.0.0.0"),  # noqa: S104 - for the platform's router
             port=env.integer("PORT", 8000, high=65_535),
             processes=env.integer("WEB_CONCURRENCY", 1, high=100),
             threads=env.integer("WEB_THREADS", 32, high=1000),
             secret_key=_secret_key(env),
             origins=_origins(env),
-            retention_ms=round(env.number("RUN_RETENTION_DAYS", 7, low=0.001) * _DAY_MS),
             file_retention_ms=round(env.number("FILE_RETENTION_DAYS", 30, low=0.001) * _DAY_MS),
             max_message_chars=env.integer("MAX_MESSAGE_CHARS", 20_000, high=200_000),
-            max_file_bytes=round(env.number("MAX_FILE_MB", 20, low=0.001, high=200) * _MB),
-            max_user_files_bytes=round(env.number("MAX_USER_FILES_MB", 100, low=0.001, high=2000) * _MB),
             max_runs_per_user=env.integer("MAX_RUNS_PER_USER", 20),
             max_queued_runs=env.integer("MAX_QUEUED_RUNS", 10_000),
             identity=IdentitySettings.from_env(env),
@@ -127,8 +100,6 @@ class WebSettings:
             webhook_secret=_webhook_secret(env),
             webhook_delay_ms=round(env.number("WEBHOOK_DELAY_SECONDS", 60, high=86_400) * 1000),
             reaping=ReapingSettings.from_env(env),
-            allow_eviction=env.boolean("ALLOW_EVICTION", default=False),
-            log_level=level_of(env),
             metrics_token=_metrics_token(env),
         )
 
